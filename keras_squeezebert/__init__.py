@@ -1,0 +1,41 @@
+"""SqueezeBERT in Keras 3: from raw text to a phone-ready .tflite.
+
+The names below are Hugging Face's. Each is imported when it is first used, so that
+`squeezebert --help` and the Rust tokenizer need not wait for TensorFlow.
+"""
+
+import importlib
+import os
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "InputError": "errors",
+    "SqueezeBertConfig": "config",
+    "SqueezeBertForMaskedLM": "models",
+    "SqueezeBertForMultipleChoice": "models",
+    "SqueezeBertForQuestionAnswering": "models",
+    "SqueezeBertForSequenceClassification": "models",
+    "SqueezeBertForTokenClassification": "models",
+    "SqueezeBertModel": "models",
+    "SqueezeBertTokenizer": "tokenizers",
+    "SqueezeBertTokenizerFast": "tokenizers",
+    "text_model": "models",
+}
+
+__all__ = list(_HOME)
+
+# In a checkout `converters/` and `tflite/` lie beside this folder, and setup.py maps
+# them into it; an installed package holds them already.
+if not os.path.isdir(os.path.join(__path__[0], "tflite")):
+    __path__.append(os.path.dirname(__path__[0]))
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])
