@@ -1,0 +1,93 @@
+"""SqueezeBertEmbeddings: from token ids to the encoder's first input."""
+
+import keras
+from keras import ops
+
+from keras_squeezebert.errors import InputError
+from keras_squeezebert.layers.base import (
+    PACKAGE,
+    ConfiguredLayer,
+    kernel_initializer,
+)
+from keras_squeezebert.layers.layer_norm import LayerNorm
+from keras_squeezebert.layers.lowering import lookup
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class SqueezeBertEmbeddings(ConfiguredLayer):
+    """Word + position + token type embeddings, then LayerNorm and dropout.
+
+    Args:
+        config: The model's `SqueezeBertConfig`.
+        **kwargs: `name`, `dtype`, … of `keras.layers.Layer`.
+
+    Call arguments:
+        input_ids: Int tensor (batch, seq) of word piece ids.
+        token_type_ids: Int tensor (batch, seq) of segment ids.
+
+    Returns:
+        Float tensor (batch, seq, hidden).
+
+    Raises:
+        InputError: The sequence is longer than `config.max_position_embeddings`.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_squeezebert import SqueezeBertConfig
+        >>> layer = SqueezeBertEmbeddings(SqueezeBertConfig(vocab_size=10))
+        >>> ids = np.array([[2, 7, 3]])
+        >>> layer(ids, np.zeros_like(ids)).shape
+        TensorShape([1, 3, 768])
+
+    Reference:
+        `transformers.models.squeezebert.SqueezeBertEmbeddings`.
+    """
+
+    def __init__(self, config, **kwargs):
+        super().__init__(config, **kwargs)
+        self.layer_norm = LayerNorm(
+            config.layer_norm_eps, dtype=self.dtype_policy, name="layer_norm"
+        )
+        self.dropout = keras.layers.Dropout(
+            config.hidden_dropout_prob, dtype=self.dtype_policy
+        )
+
+    def build(self, input_ids_shape, token_type_ids_shape=None):
+        config = self.config
+        self.word_embeddings = self._add_table("word_embeddings", config.vocab_size)
+        self.position_embeddings = self._add_table(
+            "position_embeddings", config.max_position_embeddings
+        )
+        self.token_type_embeddings = self._add_table(
+            "token_type_embeddings", config.type_vocab_size
+        )
+        self.layer_norm.build((*input_ids_shape, config.hidden_size))
+
+    def _add_table(self, name, rows):
+        return self.add_weight(
+            name=name,
+            shape=(rows, self.config.hidden_size),
+            initializer=kernel_initializer(self.config),
+        )
+
+    def call(self, input_ids, token_type_ids, training=None):
+        seq, limit = input_ids.shape[-1], self.config.max_position_embeddings
+        if seq is not None and seq > limit:
+            raise InputError(
+                "The sequence is longer than the model's position embeddings: at most "
+                f"{limit} tokens fit (`max_position_embeddings`). Truncate the text, "
+                f"e.g. tokenizer(texts, max_length={limit}). Received: {seq} tokens"
+            )
+        words = lookup(self.word_embeddings, input_ids)
+        positions = self.position_embeddings[: ops.shape(input_ids)[-1]]
+        token_types = lookup(self.token_type_embeddings, token_type_ids)
+        x = self.layer_norm(words + positions + token_types)  # (batch, seq, hidden)
+        return self.dropout(x, training=training)
+
+    def compute_output_shape(self, input_ids_shape, token_type_ids_shape=None):
+        return (*input_ids_shape, self.config.hidden_size)
+
+    def compute_output_spec(self, input_ids, token_type_ids, training=None):
+        # Ids are integers, so the output's dtype cannot be guessed from the inputs'.
+        shape = self.compute_output_shape(input_ids.shape)
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)

@@ -1,0 +1,65 @@
+"""SqueezeBertEncoderLayer: attention, then feed-forward."""
+
+import keras
+
+from keras_squeezebert.layers.base import PACKAGE, ConfiguredLayer
+from keras_squeezebert.layers.conv_dropout_layer_norm import ConvDropoutLayerNorm
+from keras_squeezebert.layers.feed_forward import SqueezeBertFeedForward
+from keras_squeezebert.layers.lowering import from_conv_layout, to_conv_layout
+from keras_squeezebert.layers.self_attention import SqueezeBertSelfAttention
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class SqueezeBertEncoderLayer(ConfiguredLayer):
+    """One layer of the encoder, LayerNorm after each residual (post-LN).
+
+    Args:
+        config: The model's `SqueezeBertConfig`.
+        **kwargs: `name`, `dtype`, … of `keras.layers.Layer`.
+
+    Call arguments:
+        hidden: Float tensor (batch, seq, hidden).
+        attention_bias: Float tensor (batch, 1, 1, seq), see `AttentionBias`.
+
+    Returns:
+        Float tensor (batch, seq, hidden).
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_squeezebert import SqueezeBertConfig
+        >>> layer = SqueezeBertEncoderLayer(SqueezeBertConfig())
+        >>> hidden = np.ones((1, 3, 768), "float32")
+        >>> layer(hidden, np.zeros((1, 1, 1, 3), "float32")).shape
+        TensorShape([1, 3, 768])
+        >>> layer.count_params()
+        2221824
+
+    Reference:
+        Iandola et al. 2020, section 3; `transformers` `SqueezeBertModule`.
+    """
+
+    def __init__(self, config, **kwargs):
+        super().__init__(config, **kwargs)
+        dtype = self.dtype_policy
+        self.attention = SqueezeBertSelfAttention(config, dtype=dtype, name="attention")
+        self.post_attention = ConvDropoutLayerNorm(
+            config, config.post_attention_groups, dtype=dtype, name="post_attention"
+        )
+        self.feed_forward = SqueezeBertFeedForward(
+            config, dtype=dtype, name="feed_forward"
+        )
+
+    def build(self, hidden_shape, attention_bias_shape=None):
+        self.attention.build(hidden_shape, attention_bias_shape)
+        self.post_attention.build(hidden_shape, hidden_shape)
+        self.feed_forward.build(hidden_shape)
+
+    def call(self, hidden, attention_bias, training=None):
+        hidden = to_conv_layout(hidden)
+        context = self.attention(hidden, attention_bias, training=training)
+        hidden = self.post_attention(context, hidden, training=training)
+        hidden = self.feed_forward(hidden, training=training)
+        return from_conv_layout(hidden)  # (batch, seq, hidden)
+
+    def compute_output_shape(self, hidden_shape, attention_bias_shape=None):
+        return hidden_shape

@@ -1,0 +1,101 @@
+"""GroupedConv1D: the layer that makes a BERT a SqueezeBERT."""
+
+import keras
+
+from keras_squeezebert.errors import InputError
+from keras_squeezebert.layers.base import PACKAGE
+from keras_squeezebert.layers.lowering import grouped_linear
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class GroupedConv1D(keras.layers.Layer):
+    """A grouped convolution of kernel size 1 along the sequence.
+
+    Each group of contiguous input channels is mapped to a group of contiguous output
+    channels by a matrix of its own: `1 / groups` of the weights and of the work of a
+    dense layer. Equal to `keras.layers.Conv1D(filters, 1, groups=groups)`, weights
+    included, but computed as a batched matmul, which trains about four times faster
+    on a CPU, and exported to TFLite as one CONV_2D.
+
+    Args:
+        filters: Output channels.
+        groups: Groups; must divide the input channels and `filters`.
+        output_scale: Constant factor of the output. It is multiplied into the kernel
+            and the bias, where an export folds it away.
+        kernel_initializer: Initializer of the kernel (1, channels / groups, filters).
+        **kwargs: `name`, `dtype`, … of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: Float tensor (..., channels), usually (batch, seq, channels).
+
+    Returns:
+        Float tensor (..., filters).
+
+    Raises:
+        InputError: `groups` does not divide the channels or the filters.
+
+    Example:
+        >>> import numpy as np
+        >>> layer = GroupedConv1D(8, groups=2)
+        >>> layer(np.ones((1, 3, 4), "float32")).shape
+        TensorShape([1, 3, 8])
+        >>> layer.kernel.shape
+        (1, 2, 8)
+
+    Reference:
+        Iandola et al. 2020, section 3.2; `torch.nn.Conv1d(kernel_size=1, groups=g)`.
+    """
+
+    def __init__(
+        self,
+        filters,
+        groups=1,
+        output_scale=1.0,
+        kernel_initializer="glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if filters % groups:
+            raise InputError(
+                "`groups` must divide `filters`. "
+                f"Received: filters={filters}, groups={groups}"
+            )
+        self.filters = filters
+        self.groups = groups
+        self.output_scale = output_scale
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        if channels % self.groups:
+            raise InputError(
+                "`groups` must divide the input channels. "
+                f"Received: channels={channels}, groups={self.groups}"
+            )
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(1, channels // self.groups, self.filters),
+            initializer=self.kernel_initializer,
+        )
+        self.bias = self.add_weight(
+            name="bias", shape=(self.filters,), initializer="zeros"
+        )
+
+    def call(self, inputs):
+        kernel = keras.ops.convert_to_tensor(self.kernel)
+        bias = keras.ops.convert_to_tensor(self.bias)
+        if self.output_scale != 1.0:
+            kernel, bias = kernel * self.output_scale, bias * self.output_scale
+        return grouped_linear(inputs, kernel, self.groups) + bias  # (..., filters)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.filters)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "groups": self.groups,
+            "output_scale": self.output_scale,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }

@@ -1,0 +1,86 @@
+"""SqueezeBertMaskedLMHead: a score of every word piece at every position."""
+
+import keras
+from keras import ops
+
+from keras_squeezebert.config import SqueezeBertConfig
+from keras_squeezebert.layers.activation import activation
+from keras_squeezebert.layers.base import (
+    PACKAGE,
+    ConfiguredLayer,
+    kernel_initializer,
+)
+from keras_squeezebert.layers.layer_norm import LayerNorm
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class SqueezeBertMaskedLMHead(ConfiguredLayer):
+    """Dense → activation → LayerNorm → decoder, which is the word embedding table.
+
+    Args:
+        config: The model's `SqueezeBertConfig`.
+        embeddings: The model's `SqueezeBertEmbeddings`, whose table the decoder uses.
+            Only the bias of the decoder is the head's own.
+        **kwargs: `name`, `dtype`, … of `keras.layers.Layer`.
+
+    Call arguments:
+        hidden: Float tensor (batch, seq, hidden).
+
+    Returns:
+        Float tensor (batch, seq, vocabulary).
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_squeezebert import SqueezeBertConfig
+        >>> from keras_squeezebert.layers import SqueezeBertEmbeddings
+        >>> config = SqueezeBertConfig(vocab_size=10)
+        >>> embeddings = SqueezeBertEmbeddings(config)
+        >>> embeddings.build((None, None))
+        >>> head = SqueezeBertMaskedLMHead(config, embeddings)
+        >>> head(np.ones((2, 3, 768), "float32")).shape
+        TensorShape([2, 3, 10])
+
+    Reference:
+        `transformers.models.squeezebert.SqueezeBertLMPredictionHead`.
+    """
+
+    def __init__(self, config, embeddings, **kwargs):
+        super().__init__(config, **kwargs)
+        self.embeddings = embeddings
+        self.dense = keras.layers.Dense(
+            config.hidden_size,
+            kernel_initializer=kernel_initializer(config),
+            dtype=self.dtype_policy,
+            name="dense",
+        )
+        self.activation = activation(config.hidden_act)
+        self.layer_norm = LayerNorm(
+            config.layer_norm_eps, dtype=self.dtype_policy, name="layer_norm"
+        )
+
+    def build(self, hidden_shape):
+        self.dense.build(hidden_shape)
+        self.layer_norm.build(hidden_shape)
+        self.bias = self.add_weight(
+            name="bias", shape=(self.config.vocab_size,), initializer="zeros"
+        )
+
+    def call(self, hidden):
+        x = self.layer_norm(self.activation(self.dense(hidden)))  # (batch, seq, hidden)
+        table = ops.cast(self.embeddings.word_embeddings, x.dtype)
+        return ops.matmul(x, ops.transpose(table)) + self.bias  # (batch, seq, vocab)
+
+    def compute_output_shape(self, hidden_shape):
+        return (*hidden_shape[:-1], self.config.vocab_size)
+
+    def get_config(self):
+        embeddings = keras.saving.serialize_keras_object(self.embeddings)
+        return {**super().get_config(), "embeddings": embeddings}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(
+            SqueezeBertConfig.from_dict(config.pop("config")),
+            keras.saving.deserialize_keras_object(config.pop("embeddings")),
+            **config,
+        )

@@ -1,0 +1,87 @@
+"""SqueezeBertSelfAttention: scaled dot-product attention on grouped projections."""
+
+import keras
+from keras import ops
+
+from keras_squeezebert.layers.base import (
+    PACKAGE,
+    ConfiguredLayer,
+    kernel_initializer,
+)
+from keras_squeezebert.layers.grouped_conv import GroupedConv1D
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class SqueezeBertSelfAttention(ConfiguredLayer):
+    """Multi-head attention, softmax(QKᵀ/√d + bias)·V, with grouped Q, K and V.
+
+    Args:
+        config: The model's `SqueezeBertConfig`.
+        **kwargs: `name`, `dtype`, … of `keras.layers.Layer`.
+
+    Call arguments:
+        hidden: Float tensor (batch, seq, hidden), or (batch, 1, seq, hidden) inside
+            an exported graph.
+        attention_bias: Float tensor (batch, 1, 1, seq), see `AttentionBias`.
+
+    Returns:
+        Float tensor of `hidden`'s shape.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_squeezebert import SqueezeBertConfig
+        >>> layer = SqueezeBertSelfAttention(SqueezeBertConfig())
+        >>> hidden = np.ones((1, 3, 768), "float32")
+        >>> layer(hidden, np.zeros((1, 1, 1, 3), "float32")).shape
+        TensorShape([1, 3, 768])
+
+    Reference:
+        Iandola et al. 2020, section 3; `transformers` `SqueezeBertSelfAttention`.
+    """
+
+    def __init__(self, config, **kwargs):
+        super().__init__(config, **kwargs)
+        self.num_heads = config.num_attention_heads
+        self.head_size = config.hidden_size // config.num_attention_heads
+        # 1/√d rides on the query's weights, where it costs nothing.
+        self.query = self._projection("query", config.q_groups, self.head_size**-0.5)
+        self.key = self._projection("key", config.k_groups)
+        self.value = self._projection("value", config.v_groups)
+        self.dropout = keras.layers.Dropout(
+            config.attention_probs_dropout_prob, dtype=self.dtype_policy
+        )
+
+    def _projection(self, name, groups, output_scale=1.0):
+        return GroupedConv1D(
+            self.config.hidden_size,
+            groups,
+            output_scale=output_scale,
+            kernel_initializer=kernel_initializer(self.config),
+            dtype=self.dtype_policy,
+            name=name,
+        )
+
+    def build(self, hidden_shape, attention_bias_shape=None):
+        for projection in (self.query, self.key, self.value):
+            projection.build(hidden_shape)
+
+    def call(self, hidden, attention_bias, training=None):
+        query = self._split_heads(self.query(hidden))  # (batch, heads, seq, head)
+        key = self._split_heads(self.key(hidden))  # (batch, heads, seq, head)
+        value = self._split_heads(self.value(hidden))  # (batch, heads, seq, head)
+        scores = ops.matmul(
+            query, ops.swapaxes(key, -1, -2)
+        )  # (batch, heads, seq, seq)
+        probabilities = ops.softmax(scores + attention_bias)
+        probabilities = self.dropout(probabilities, training=training)
+        context = ops.matmul(probabilities, value)  # (batch, heads, seq, head)
+        context = ops.transpose(context, (0, 2, 1, 3))  # (batch, seq, heads, head)
+        return ops.reshape(context, ops.shape(hidden))
+
+    def _split_heads(self, x):
+        *_, seq, _ = ops.shape(x)
+        x = ops.reshape(x, (-1, seq, self.num_heads, self.head_size))
+        return ops.transpose(x, (0, 2, 1, 3))  # (batch, heads, seq, head)
+
+    def compute_output_shape(self, hidden_shape, attention_bias_shape=None):
+        return hidden_shape

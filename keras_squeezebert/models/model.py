@@ -1,0 +1,81 @@
+"""SqueezeBertModel: the encoder without a head."""
+
+import keras
+
+from keras_squeezebert.layers import (
+    AttentionBias,
+    SqueezeBertEmbeddings,
+    SqueezeBertEncoderLayer,
+    SqueezeBertPooler,
+)
+from keras_squeezebert.layers.base import PACKAGE
+from keras_squeezebert.models.inputs import token_inputs
+from keras_squeezebert.models.pretrained_model import PretrainedModel
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class SqueezeBertModel(PretrainedModel):
+    """SqueezeBERT: embeddings, encoder and pooler, as a Functional model.
+
+    The output of every layer can be had by Keras' own means, e.g.
+    `model.get_layer("encoder_layer_3").output`.
+
+    Args:
+        config: A `SqueezeBertConfig`.
+        dtype: Dtype policy, e.g. "mixed_float16". Default: Keras' global one.
+        **kwargs: `name`, `trainable` of `keras.Model`.
+
+    Call arguments:
+        inputs: Dict of int32 tensors (batch, seq): `input_ids`, `attention_mask`
+            (0 marks padding), `token_type_ids`.
+
+    Returns:
+        Dict: `last_hidden_state`, float (batch, seq, hidden), and `pooler_output`,
+        float (batch, hidden).
+
+    Raises:
+        InputError: Ids outside the vocabulary (checked on eager calls), wrong dtypes,
+            or a sequence longer than `config.max_position_embeddings`.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_squeezebert import SqueezeBertConfig, SqueezeBertModel
+        >>> config = SqueezeBertConfig(
+        ...     vocab_size=100, hidden_size=32, intermediate_size=64,
+        ...     num_hidden_layers=2, num_attention_heads=4,
+        ... )
+        >>> model = SqueezeBertModel(config)
+        >>> ids = np.array([[2, 17, 3, 0]], "int32")
+        >>> outputs = model({
+        ...     "input_ids": ids,
+        ...     "attention_mask": np.sign(ids),
+        ...     "token_type_ids": np.zeros_like(ids),
+        ... })
+        >>> outputs["last_hidden_state"].shape, outputs["pooler_output"].shape
+        (TensorShape([1, 4, 32]), TensorShape([1, 32]))
+
+    Reference:
+        Iandola et al. 2020; `transformers.SqueezeBertModel`.
+    """
+
+    def __init__(self, config, *, dtype=None, **kwargs):
+        # === Layers
+        self.embeddings = SqueezeBertEmbeddings(config, dtype=dtype, name="embeddings")
+        self.attention_bias = AttentionBias(dtype=dtype, name="attention_bias")
+        self.encoder_layers = [
+            SqueezeBertEncoderLayer(config, dtype=dtype, name=f"encoder_layer_{i}")
+            for i in range(config.num_hidden_layers)
+        ]
+        self.pooler = SqueezeBertPooler(config, dtype=dtype, name="pooler")
+
+        # === Functional model
+        inputs = token_inputs()
+        hidden = self.embeddings(inputs["input_ids"], inputs["token_type_ids"])
+        bias = self.attention_bias(inputs["attention_mask"])
+        for layer in self.encoder_layers:
+            hidden = layer(hidden, bias)  # (batch, seq, hidden)
+        outputs = {
+            "last_hidden_state": hidden,
+            "pooler_output": self.pooler(hidden),  # (batch, hidden)
+        }
+        super().__init__(config, inputs, outputs, dtype=dtype, **kwargs)

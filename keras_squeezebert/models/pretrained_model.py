@@ -1,0 +1,131 @@
+"""PretrainedModel: what all models share, which is not about what they compute."""
+
+import os
+
+import keras
+
+from keras_squeezebert.config import SqueezeBertConfig
+from keras_squeezebert.converters import LoadReport, load_checkpoint, save_checkpoint
+from keras_squeezebert.files import atomic_folder, settled_folder
+from keras_squeezebert.models.inputs import check_inputs
+
+
+class PretrainedModel(keras.Model):
+    """A Functional model made from a config, saved as Hugging Face saves its own.
+
+    Args:
+        config: A `SqueezeBertConfig`.
+        inputs: Inputs of the Functional model.
+        outputs: Outputs of the Functional model.
+        dtype: Dtype policy of the layers, remembered for serialization.
+        **kwargs: `name`, `trainable` of `keras.Model`.
+    """
+
+    def __init__(self, config, inputs, outputs, *, dtype=None, **kwargs):
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+        self.dtype_policy = keras.dtype_policies.get(dtype)
+        self.config = config
+        self.load_report = None
+
+    # === Training
+
+    def default_objective(self):
+        """Arguments of `compile` for the task's loss and metrics; {} has none."""
+        return {}
+
+    def compile(self, optimizer="auto", loss="auto", *, metrics="auto", **kwargs):
+        """As `keras.Model.compile`; "auto" is the task's own choice.
+
+        The default optimizer is AdamW at 5e-5, BERT's for fine-tuning pretrained
+        weights; a model that starts from random ones wants about 5e-4.
+        """
+        objective = self.default_objective() if loss == "auto" else {}
+        if optimizer == "auto":
+            optimizer = default_optimizer()
+        if metrics != "auto":
+            objective["metrics"] = metrics
+        if loss != "auto":
+            objective["loss"] = loss
+        super().compile(optimizer=optimizer, **{**objective, **kwargs})
+
+    # === Checked calls
+
+    def __call__(self, inputs, *args, **kwargs):
+        check_inputs(inputs, self)
+        return super().__call__(inputs, *args, **kwargs)
+
+    def fit(self, x=None, *args, **kwargs):
+        check_inputs(x, self)
+        return super().fit(x, *args, **kwargs)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        check_inputs(x, self)
+        return super().evaluate(x, *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        check_inputs(x, self)
+        return super().predict(x, *args, **kwargs)
+
+    # === Keras' own serialization
+
+    def get_config(self):
+        return {
+            "config": self.config.to_dict(),
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "name": self.name,
+            "trainable": self.trainable,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(SqueezeBertConfig.from_dict(config.pop("config")), **config)
+
+    # === Hugging Face's folder
+
+    def save_pretrained(self, folder: str | os.PathLike) -> None:
+        """Writes `config.json` and `model.safetensors`, in Hugging Face's form.
+
+        `transformers` loads the folder as it is. Other files in it are kept, and a
+        save that is killed leaves the old ones whole.
+
+        Args:
+            folder: Made if it does not exist.
+        """
+        with atomic_folder(folder) as draft:
+            self.config.save(draft, architecture=type(self).__name__)
+            save_checkpoint(self, draft)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder: str | os.PathLike,
+        *,
+        config: SqueezeBertConfig | None = None,
+        dtype=None,
+    ):
+        """A model with the weights of a folder, of this class or of another.
+
+        The encoder must be there. A head that the folder lacks keeps its random
+        initial weights, and one that this class lacks is left out; `load_report`
+        of the model says which.
+
+        Args:
+            folder: A folder with `config.json` and `model.safetensors`.
+            config: Takes the place of the folder's, e.g. to change the labels.
+            dtype: Dtype policy, e.g. "mixed_float16". Default: Keras' global one.
+
+        Raises:
+            InputError: A file is missing or damaged, or a weight has another shape.
+        """
+        folder = settled_folder(folder)
+        config = config or SqueezeBertConfig.from_pretrained(folder)
+        model = cls(config, dtype=dtype)
+        model.load_report: LoadReport = load_checkpoint(model, folder)
+        return model
+
+
+def default_optimizer():
+    """AdamW at 5e-5, without weight decay on biases and LayerNorms."""
+    optimizer = keras.optimizers.AdamW(5e-5, weight_decay=0.01, clipnorm=1.0)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer

@@ -1,0 +1,66 @@
+"""The files packed into a .tflite: its config and its tokenizer's vocabulary.
+
+A .tflite may end in a zip archive, which interpreters do not read; TFLite's own
+metadata keeps labels and vocabularies so, and `unzip model.tflite` shows them.
+"""
+
+import contextlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from keras_squeezebert.config import CONFIG_FILE, SqueezeBertConfig
+from keras_squeezebert.errors import InputError
+
+COMPANION_FILES = (CONFIG_FILE, "vocab.txt", "tokenizer_config.json")
+# Far above any vocabulary; below what would hurt if a crafted file asked for it.
+MAX_COMPANION_BYTES = 16 * 2**20
+
+
+def add_companions(
+    path: str | os.PathLike, config: SqueezeBertConfig, architecture: str, tokenizer
+) -> None:
+    """Appends the files to a .tflite.
+
+    Args:
+        path: The .tflite file.
+        config: The model's config.
+        architecture: The model's class name.
+        tokenizer: Either tokenizer, or None.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        config.save(folder, architecture)
+        if tokenizer is not None:
+            tokenizer.save_pretrained(folder)
+        with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+            for name in COMPANION_FILES:
+                file = Path(folder, name)
+                if file.exists():
+                    archive.write(file, name)
+
+
+@contextlib.contextmanager
+def companion_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Yields a folder with the companions of a .tflite.
+
+    It is that of the packed files, or, for a .tflite that has none, the one the
+    .tflite lies in.
+
+    Raises:
+        InputError: A packed file is implausibly large.
+    """
+    if not zipfile.is_zipfile(path):
+        yield Path(path).parent
+        return
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
+        for name in set(COMPANION_FILES) & set(archive.namelist()):
+            size = archive.getinfo(name).file_size
+            if size > MAX_COMPANION_BYTES:
+                raise InputError(
+                    f"{path}: the packed {name} is larger than "
+                    f"{MAX_COMPANION_BYTES} bytes. Received: {size} bytes"
+                )
+            Path(folder, name).write_bytes(archive.read(name))
+        yield Path(folder)

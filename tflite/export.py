@@ -1,0 +1,150 @@
+"""export_tflite: a trained model as a .tflite file for the TFLite Interpreter."""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from keras_squeezebert.config import SqueezeBertConfig
+from keras_squeezebert.errors import InputError
+from keras_squeezebert.files import atomic_file
+from keras_squeezebert.layers.lowering import tflite_lowering
+from keras_squeezebert.models.inputs import INPUT_NAMES
+from keras_squeezebert.tflite.companions import add_companions
+from keras_squeezebert.tflite.op_list import check_ops
+
+QUANTIZATIONS = ("float32", "float16", "dynamic_ptq")
+
+
+def export_tflite(
+    model: keras.Model,
+    path: str | os.PathLike,
+    sequence_length: int = 128,
+    *,
+    quantization: str = "float32",
+    batch_size: int = 1,
+    num_choices: int | None = None,
+    tokenizer=None,
+) -> Path:
+    """Writes a model as a .tflite file of fixed shapes.
+
+    The inputs are `input_ids`, `attention_mask` and `token_type_ids`, int32
+    (batch_size, sequence_length); the outputs are named as the model's, the one of a
+    head without names `logits`. Grouped convolutions become grouped CONV_2D. The list
+    of operations is checked before the file appears: TFLite's builtin ones only, and
+    int8 weights where int8 was asked for.
+
+    The model's config, and the tokenizer's files if one is given, are packed into the
+    file, as TFLite packs metadata, so that `LiteRTModel` takes text and names labels.
+
+    Args:
+        model: Any SqueezeBERT model, with any weights.
+        path: Where the file goes; usually ends in `.tflite`.
+        sequence_length: Tokens of every input. Time grows with it, almost linearly.
+        quantization: "float32"; "float16" weights, half the size; or "dynamic_ptq",
+            int8 weights whose activations are quantized while it runs, a quarter of
+            the size and about 2.5 times as fast on a CPU.
+        batch_size: Inputs of one call.
+        num_choices: Choices of a `SqueezeBertForMultipleChoice`, whose inputs are
+            (batch_size, num_choices, sequence_length).
+        tokenizer: A `SqueezeBertTokenizer` or `SqueezeBertTokenizerFast`.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: A length, a number of choices or a quantization does not fit.
+        ExportError: The converter made something else than was asked for.
+
+    Example:
+        >>> import tempfile
+        >>> from keras_squeezebert import (
+        ...     SqueezeBertConfig,
+        ...     SqueezeBertForSequenceClassification,
+        ... )
+        >>> from keras_squeezebert.tflite import LiteRTModel, export_tflite
+        >>> config = SqueezeBertConfig(
+        ...     hidden_size=32, intermediate_size=64,
+        ...     num_hidden_layers=1, num_attention_heads=4,
+        ... )
+        >>> model = SqueezeBertForSequenceClassification(config)
+        >>> path = Path(tempfile.mkdtemp()) / "model.tflite"
+        >>> LiteRTModel(export_tflite(model, path, sequence_length=16)).input_shape
+        (1, 16)
+    """
+    shape = _input_shape(model, batch_size, num_choices, sequence_length)
+    if quantization not in QUANTIZATIONS:
+        raise InputError(
+            f"`quantization` must be one of {', '.join(QUANTIZATIONS)}. "
+            f"Received: quantization={quantization!r}"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        _write_saved_model(model, shape, folder)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        if quantization != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if quantization == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        with _quiet():
+            content = converter.convert()
+    check_ops(content, quantization)
+    with atomic_file(path) as draft:
+        draft.write_bytes(content)
+        add_companions(draft, model.config, type(model).__name__, tokenizer)
+    return Path(path)
+
+
+def _input_shape(model, batch_size, num_choices, sequence_length):
+    """The shape of each input, once its parts have been checked."""
+    config: SqueezeBertConfig = model.config
+    if not 1 <= sequence_length <= config.max_position_embeddings:
+        raise InputError(
+            "`sequence_length` must be from 1 to the model's max_position_embeddings, "
+            f"{config.max_position_embeddings}. Received: "
+            f"sequence_length={sequence_length}"
+        )
+    if batch_size < 1:
+        raise InputError(
+            f"`batch_size` must be positive. Received: batch_size={batch_size}"
+        )
+    takes_choices = len(model.input["input_ids"].shape) == 3
+    if takes_choices != (num_choices is not None):
+        raise InputError(
+            "`num_choices` goes with SqueezeBertForMultipleChoice, and only with it. "
+            f"Received: {type(model).__name__}, num_choices={num_choices}"
+        )
+    choices = (num_choices,) if takes_choices else ()
+    return (batch_size, *choices, sequence_length)
+
+
+def _write_saved_model(model, shape, folder):
+    """Traces the model at a fixed shape, in the form TFLite runs fastest."""
+
+    def serve(input_ids, attention_mask, token_type_ids):
+        inputs = dict(
+            zip(INPUT_NAMES, (input_ids, attention_mask, token_type_ids), strict=True)
+        )
+        with tflite_lowering():
+            outputs = model(inputs, training=False)
+        return outputs if isinstance(outputs, dict) else {"logits": outputs}
+
+    signature = [tf.TensorSpec(shape, tf.int32, name=name) for name in INPUT_NAMES]
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint("serve", serve, input_signature=signature)
+    archive.write_out(folder, verbose=False)
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Silences the converter, whose warnings are about TensorFlow's own internals."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("ERROR")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

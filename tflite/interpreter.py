@@ -1,0 +1,161 @@
+"""LiteRTModel: runs a .tflite file on arrays or on text."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from keras_squeezebert.config import CONFIG_FILE, SqueezeBertConfig
+from keras_squeezebert.errors import InputError
+from keras_squeezebert.tflite.companions import companion_folder
+from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
+
+
+class LiteRTModel:
+    """A .tflite file in LiteRT, addressed by the names of its inputs and outputs.
+
+    Args:
+        path: A file that `export_tflite` wrote.
+        num_threads: Threads of the interpreter.
+
+    Attributes:
+        input_shape: Shape of each input, (batch, seq) or (batch, choices, seq).
+        config: The `SqueezeBertConfig` packed into the file, or that of the folder
+            it lies in; None without either.
+        tokenizer: A `SqueezeBertTokenizerFast` likewise, or None.
+
+    Raises:
+        InputError: No such file, or no .tflite with a signature.
+
+    Example:
+        >>> import tempfile
+        >>> from keras_squeezebert import (
+        ...     SqueezeBertConfig,
+        ...     SqueezeBertForSequenceClassification,
+        ...     SqueezeBertTokenizerFast,
+        ... )
+        >>> from keras_squeezebert.tflite import export_tflite
+        >>> config = SqueezeBertConfig(
+        ...     hidden_size=32, intermediate_size=64,
+        ...     num_hidden_layers=1, num_attention_heads=4,
+        ... )
+        >>> path = export_tflite(
+        ...     SqueezeBertForSequenceClassification(config),
+        ...     os.path.join(tempfile.mkdtemp(), "model.tflite"),
+        ...     sequence_length=16,
+        ...     tokenizer=SqueezeBertTokenizerFast(),
+        ... )
+        >>> LiteRTModel(path).predict(["a short text", "another"])["logits"].shape
+        (2, 2)
+    """
+
+    def __init__(self, path: str | os.PathLike, num_threads: int = 1):
+        if not os.path.isfile(path):
+            raise InputError(f"No such file: {path}")
+        try:
+            self._interpreter = Interpreter(str(path), num_threads=num_threads)
+            self._run = self._interpreter.get_signature_runner()
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"{path} is not a .tflite that can run: {error}") from None
+        self._details = self._run.get_input_details()
+        shapes = {tuple(map(int, d["shape"])) for d in self._details.values()}
+        if len(shapes) != 1:
+            raise InputError(
+                f"{path} is no model of this package: its inputs differ in shape. "
+                f"Received: {sorted(shapes)}"
+            )
+        self.input_shape = shapes.pop()
+        self.config = self.tokenizer = None
+        with companion_folder(path) as folder:
+            if (folder / CONFIG_FILE).is_file():
+                self.config = SqueezeBertConfig.from_pretrained(folder)
+            if (folder / "vocab.txt").is_file():
+                self.tokenizer = SqueezeBertTokenizerFast.from_pretrained(folder)
+
+    def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Runs arrays with any number of rows.
+
+        Args:
+            inputs: By name, integers (rows, ..., seq). Rows shorter than the file's
+                sequence are padded; longer ones are an error.
+
+        Returns:
+            By name, float (rows, ...).
+
+        Raises:
+            InputError: An input is missing, unknown, or does not fit.
+        """
+        batch, *row_shape = self.input_shape
+        arrays = {name: self._fitted(name, inputs) for name in self._details}
+        unknown = sorted(set(inputs) - set(arrays))
+        if unknown or len({len(array) for array in arrays.values()}) != 1:
+            raise InputError(
+                f"The inputs are {', '.join(arrays)}, with as many rows each. Received: "
+                f"{ {name: np.shape(array) for name, array in inputs.items()} }"
+            )
+        rows = len(next(iter(arrays.values())))
+        filler = -rows % batch  # the last call may be short of rows
+        arrays = {
+            name: np.concatenate([array, np.zeros((filler, *row_shape), array.dtype)])
+            for name, array in arrays.items()
+        }
+        results = [
+            self._run(**{name: array[i : i + batch] for name, array in arrays.items()})
+            for i in range(0, rows, batch)
+        ]
+        return {
+            name: np.concatenate([result[name] for result in results])[:rows]
+            for name in self._run.get_output_details()
+        }
+
+    def predict(
+        self, texts: Sequence[str], text_pairs: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Runs texts, or pairs of texts, truncated to the file's sequence length.
+
+        Returns:
+            By name, float (texts, ...).
+
+        Raises:
+            InputError: The file has no vocabulary.
+        """
+        if self.tokenizer is None:
+            raise InputError(
+                "This .tflite holds no vocabulary, nor does its folder. Export it "
+                "with export_tflite(..., tokenizer=tokenizer), or call the model on "
+                "ids."
+            )
+        return self(
+            self.tokenizer(
+                texts,
+                text_pairs,
+                max_length=self.input_shape[-1],
+                padding="max_length",
+            )
+        )
+
+    def _fitted(self, name, inputs):
+        """The array of one input: right dtype, padded to the sequence length."""
+        if name not in inputs:
+            raise InputError(
+                f"The input `{name}` is missing. Received: {', '.join(inputs)}"
+            )
+        array = np.asarray(inputs[name])
+        *inner, seq = self.input_shape[1:]
+        if array.dtype.kind not in "iu":
+            raise InputError(
+                f"`{name}` must hold integers. Received: dtype={array.dtype}"
+            )
+        if array.ndim != len(self.input_shape) or list(array.shape[1:-1]) != inner:
+            raise InputError(
+                f"`{name}` must be of shape {('rows', *inner, seq)}. "
+                f"Received: {name}.shape={array.shape}"
+            )
+        if array.shape[-1] > seq:
+            raise InputError(
+                f"`{name}` is longer than the {seq} tokens the file was exported for. "
+                f"Received: {array.shape[-1]} tokens"
+            )
+        width = [(0, 0)] * (array.ndim - 1) + [(0, seq - array.shape[-1])]
+        return np.pad(array, width).astype(self._details[name]["dtype"])

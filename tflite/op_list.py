@@ -1,0 +1,143 @@
+"""The operations of a .tflite file, and what must not be among them."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from keras_squeezebert.errors import InputError
+
+
+class ExportError(RuntimeError):
+    """The converter made a graph that is not what was asked for."""
+
+
+class Tensor(NamedTuple):
+    """An input or output of an operation; `constant` if the file holds its value."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    constant: bool
+
+
+class Op(NamedTuple):
+    """One operation, by the schema's name, e.g. "CONV_2D"."""
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
+def read_ops(model: str | os.PathLike | bytes) -> list[Op]:
+    """The operations of a .tflite in the order in which they run.
+
+    Args:
+        model: A path, or the content of a file.
+
+    Raises:
+        InputError: It is no .tflite file.
+
+    Example:
+        >>> read_ops(b"something else entirely")
+        Traceback (most recent call last):
+        keras_squeezebert.errors.InputError: Not a .tflite file: ...
+    """
+    content = model if isinstance(model, bytes) else Path(model).read_bytes()
+    if content[4:8] != b"TFL3":
+        raise InputError(
+            "Not a .tflite file: bytes 4 to 8 must be b'TFL3'. "
+            f"Received: {content[4:8]!r}"
+        )
+    graph = schema.Model.GetRootAs(content, 0)
+    ops = []
+    for s in range(graph.SubgraphsLength()):
+        subgraph = graph.Subgraphs(s)
+        tensors = [
+            _tensor(graph, subgraph.Tensors(t)) for t in range(subgraph.TensorsLength())
+        ]
+        for o in range(subgraph.OperatorsLength()):
+            op = subgraph.Operators(o)
+            ops.append(
+                Op(
+                    _op_name(graph.OperatorCodes(op.OpcodeIndex())),
+                    # −1 stands for an optional input that is absent.
+                    tuple(tensors[t] for t in _indices(op.InputsAsNumpy()) if t >= 0),
+                    tuple(tensors[t] for t in _indices(op.OutputsAsNumpy())),
+                )
+            )
+    return ops
+
+
+def check_ops(model: str | os.PathLike | bytes, quantization: str) -> None:
+    """Raises ExportError unless a .tflite is what `quantization` promises.
+
+    Args:
+        model: A path, or the content of a file.
+        quantization: As in `export_tflite`.
+    """
+    ops = read_ops(model)
+    custom = sorted({op.name for op in ops if op.name.startswith("CUSTOM")})
+    if custom:
+        raise ExportError(
+            "The graph needs operations that the TFLite Interpreter of a phone does "
+            f"not have. Received: {', '.join(custom)}"
+        )
+    expected = {"float32": "FLOAT32", "float16": "FLOAT16", "dynamic_ptq": "INT8"}
+    for op in ops:
+        if quantization == "float16" and op.name == "DEQUANTIZE":
+            continue
+        for tensor in op.inputs:
+            if _is_weight(op, tensor) and tensor.dtype != expected[quantization]:
+                raise ExportError(
+                    f"A weight of {op.name} is not {expected[quantization]} as "
+                    f"quantization={quantization!r} promises. Received: "
+                    f"{tensor.name} {tensor.dtype} {tensor.shape}"
+                )
+
+
+# Operations that hold the weights of the model.
+_WEIGHT_OPS = ("CONV_2D", "FULLY_CONNECTED", "GATHER", "BATCH_MATMUL")
+# The converter leaves smaller tensors in float: nothing is gained on them.
+_MIN_QUANTIZED_SIZE = 1024
+
+
+def _is_weight(op, tensor):
+    return (
+        op.name in _WEIGHT_OPS
+        and tensor.constant
+        and len(tensor.shape) >= 2
+        and np.prod(tensor.shape) >= _MIN_QUANTIZED_SIZE
+    )
+
+
+def _names(enum):
+    return {value: name for name, value in vars(enum).items() if name.isupper()}
+
+
+_OPERATORS = _names(schema.BuiltinOperator)
+_DTYPES = _names(schema.TensorType)
+
+
+def _op_name(code):
+    # Old files keep the number in a byte, new ones in an int: the larger one is it.
+    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    if number == schema.BuiltinOperator.CUSTOM:
+        return f"CUSTOM:{(code.CustomCode() or b'').decode(errors='replace')}"
+    return _OPERATORS[number]
+
+
+def _tensor(graph, tensor):
+    return Tensor(
+        (tensor.Name() or b"").decode(errors="replace"),
+        _DTYPES[tensor.Type()],
+        tuple(int(size) for size in _indices(tensor.ShapeAsNumpy())),
+        graph.Buffers(tensor.Buffer()).DataLength() > 0,
+    )
+
+
+def _indices(array):
+    # The schema's reader gives the integer 0 for an absent vector.
+    return array if isinstance(array, np.ndarray) else ()
