@@ -1,7 +1,8 @@
 """SqueezeBertConfig: the hyperparameters, as Hugging Face writes them."""
 
 import dataclasses
-import json
+import difflib
+import math
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -139,11 +140,11 @@ class SqueezeBertConfig:
     def from_dict(cls, values: dict[str, Any]) -> "SqueezeBertConfig":
         """The configuration in a dict of the fields above; any other is an error."""
         known = [field.name for field in dataclasses.fields(cls)]
-        unknown = sorted(set(values) - set(known))
+        unknown = [name for name in values if name not in known]
         if unknown:
             raise InputError(
-                f"SqueezeBertConfig has no field {_listed(unknown)}. Known fields: "
-                f"{', '.join(known)}."
+                f"SqueezeBertConfig has only the fields {', '.join(known)}. "
+                f"Received: {_listed(unknown)}"
             )
         return cls(**values)
 
@@ -168,28 +169,17 @@ class SqueezeBertConfig:
     def from_pretrained(cls, folder: str | os.PathLike) -> "SqueezeBertConfig":
         """Reads the `config.json` of a model's folder.
 
-        Fields that `transformers` writes into every file and that say nothing about
-        this architecture (`transformers_version`, generation defaults, …) are left
-        out; a misspelt field of ours is still an error, as nothing else in the file
-        resembles it.
+        `transformers` writes fields into every config that say nothing about this
+        architecture (`transformers_version`, generation defaults, …): they are left
+        out. A field that resembles one of ours is taken for a misspelling.
 
         Raises:
             InputError: No such file, not JSON, another architecture, or a bad value.
         """
         path = os.path.join(folder, CONFIG_FILE)
         values = read_json(path)
-        model_type = values.pop("model_type", "squeezebert")
-        if model_type != "squeezebert":
-            raise InputError(
-                f"{path} describes another architecture. Expected "
-                f"model_type='squeezebert'. Received: model_type={model_type!r}"
-            )
-        labels = values.pop("num_labels", None)
-        if labels is not None and values.get("id2label") is None:
-            values["id2label"] = {i: f"LABEL_{i}" for i in range(labels)}
-        known = {field.name for field in dataclasses.fields(cls)}
         try:
-            return cls(**{k: v for k, v in values.items() if k in known})
+            return cls(**_own_fields(cls, values))
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
 
@@ -227,7 +217,7 @@ class SqueezeBertConfig:
             *(name for name in vars(self) if name.endswith("_groups")),
         ]
         for name in positive:
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise InputError(
                     f"`{name}` must be positive. Received: {name}={getattr(self, name)}"
                 )
@@ -245,6 +235,11 @@ class SqueezeBertConfig:
         _check_choice("hidden_act", self.hidden_act, ACTIVATIONS)
         if self.problem_type is not None:
             _check_choice("problem_type", self.problem_type, PROBLEM_TYPES)
+        if self.problem_type == "single_label_classification" and self.num_labels == 1:
+            raise InputError(
+                "A classification needs two labels or more. Received: "
+                f"problem_type={self.problem_type!r}, num_labels=1"
+            )
         if not self.tie_word_embeddings:
             raise InputError(
                 "Only a masked-LM decoder tied to the word embeddings is supported. "
@@ -282,21 +277,51 @@ class SqueezeBertConfig:
 
 def _label_table(id2label):
     """Label ids as ints in order: JSON has strings for keys."""
+    received = f"Received: id2label={str(id2label)[:200]}"
     try:
-        table = {int(index): str(name) for index, name in id2label.items()}
-    except (AttributeError, TypeError, ValueError):
+        table = {int(str(index)): str(name) for index, name in id2label.items()}
+    except (AttributeError, ValueError):
         raise InputError(
-            "`id2label` must map class ids to names. Received: "
-            f"id2label={json.dumps(id2label, default=repr)[:200]}"
+            f"`id2label` must map class ids to names. {received}"
         ) from None
-    if sorted(table) != list(range(len(table))) or not table:
+    if sorted(table) != list(range(len(id2label))) or not table:
         raise InputError(
-            "The ids of `id2label` must be 0, 1, 2, … without a gap. Received: "
-            f"{sorted(table)[:20]}"
+            f"The ids of `id2label` must be 0, 1, 2, … without a gap. {received}"
         )
     if len(set(table.values())) != len(table):
-        raise InputError("The labels of `id2label` must differ from one another.")
+        raise InputError(
+            f"The labels of `id2label` must differ from one another. {received}"
+        )
     return dict(sorted(table.items()))
+
+
+def _own_fields(cls, values):
+    """The fields of ours in what a `config.json` holds."""
+    model_type = values.get("model_type", "squeezebert")
+    if model_type != "squeezebert":
+        raise InputError(
+            "Another architecture. Expected model_type='squeezebert'. Received: "
+            f"model_type={model_type!r}"
+        )
+    known = [field.name for field in dataclasses.fields(cls)]
+    for name in values:
+        resembled = difflib.get_close_matches(name, known, n=1, cutoff=0.9)
+        if resembled and name not in known:
+            raise InputError(
+                f"There is no such field. Did you mean {resembled[0]!r}? "
+                f"Received: {name!r}"
+            )
+    own = {name: values[name] for name in known if name in values}
+    count = values.get("num_labels")  # old files have it in place of id2label
+    if count is not None:
+        if own.get("id2label") is None and isinstance(count, int):
+            own["id2label"] = {i: f"LABEL_{i}" for i in range(count)}
+        elif not own.get("id2label") or len(own["id2label"]) != count:
+            raise InputError(
+                "`num_labels` must be the length of `id2label`. Received: "
+                f"num_labels={count!r}"
+            )
+    return own
 
 
 def _check_choice(name, value, choices):

@@ -61,7 +61,8 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"No such file: {path}") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    # ValueError: not UTF-8, not JSON, or a number of thousands of digits.
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is not a JSON file: {error}") from None
     if not isinstance(values, dict):
         raise InputError(
@@ -70,13 +71,22 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
     return values
 
 
+# Holds a whole set of new files that are on their way into the folder around it.
+_COMPLETE = ".complete"
+_DRAFT = ".draft-"
+
+
 @contextlib.contextmanager
 def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
     """Yields an empty folder; when the block ends its files stand in `path`, together.
 
-    Files of an existing `path` that the block did not write are kept. No moment
-    exists in which a reader who goes through :func:`settled_folder` sees files of two
-    versions: the new folder is completed beside the old one and then renamed.
+    The files are finished in a folder inside `path`, one rename declares them
+    complete, and only then do they take their places. A crash before that rename
+    leaves the old files, and one after it is made good by the next reader who goes
+    through :func:`settled_folder`. Other files in `path` are not touched.
+
+    Raises:
+        InputError: `path` is a file.
 
     Example:
         >>> import tempfile
@@ -88,57 +98,39 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
         'new'
     """
     path = settled_folder(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-draft-"))
+    if path.exists() and not path.is_dir():
+        raise InputError(f"A folder is expected. Received the file: {path}")
+    path.mkdir(parents=True, exist_ok=True)
+    for abandoned in path.glob(f"{_DRAFT}*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
+    draft = Path(tempfile.mkdtemp(dir=path, prefix=_DRAFT))
     try:
-        draft.chmod(0o777 & ~_umask())
         yield draft
         for file in draft.iterdir():
             _flush(file)
-        if path.exists():
-            shutil.copytree(
-                path,
-                draft,
-                copy_function=_link_if_absent,
-                symlinks=True,
-                dirs_exist_ok=True,
-            )
-            os.rename(path, _aside(path))
-        os.rename(draft, path)
-        shutil.rmtree(_aside(path), ignore_errors=True)
+        os.rename(draft, path / _COMPLETE)
+        settled_folder(path)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
 def settled_folder(path: str | os.PathLike) -> Path:
-    """`path`, resolved, after undoing or finishing a replacement that was killed."""
-    path = Path(path).resolve()
-    aside = _aside(path)
-    if aside.exists():
-        if path.exists():
-            shutil.rmtree(aside)
-        else:
-            os.rename(aside, path)
+    """`path`, after finishing the work of a writer that :func:`atomic_folder` lost."""
+    path = Path(path)
+    complete = path / _COMPLETE
+    if complete.is_dir():
+        # Another reader may be at the same work: what it has moved is done.
+        with contextlib.suppress(FileNotFoundError):
+            for file in complete.iterdir():
+                os.replace(file, path / file.name)
+            complete.rmdir()
     return path
-
-
-def _aside(path):
-    return path.with_name(f".{path.name}-replaced")
-
-
-def _link_if_absent(source, target):
-    if not os.path.lexists(target):
-        try:
-            os.link(source, target)
-        except OSError:  # a file system without hard links
-            shutil.copy2(source, target)
 
 
 def _flush(path):
     """Has the kernel write the file out, so that the rename never outruns it."""
-    if path.is_file():
-        with open(path, "rb") as file:
-            os.fsync(file.fileno())
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
 
 
 def _umask():

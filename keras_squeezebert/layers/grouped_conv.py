@@ -39,7 +39,7 @@ class GroupedConv1D(keras.layers.Layer):
         >>> layer = GroupedConv1D(8, groups=2)
         >>> layer(np.ones((1, 3, 4), "float32")).shape
         TensorShape([1, 3, 8])
-        >>> layer.kernel.shape
+        >>> tuple(layer.kernel.shape)
         (1, 2, 8)
 
     Reference:
