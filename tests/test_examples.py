@@ -44,7 +44,9 @@ def public_objects():
         keras_squeezebert.converters,
         keras_squeezebert.tflite,
     ]
-    return {name: getattr(package, name) for package in packages for name in package.__all__}
+    return {
+        name: getattr(package, name) for package in packages for name in package.__all__
+    }
 
 
 @pytest.mark.parametrize(

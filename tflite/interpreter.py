@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
+from tqdm import tqdm
 
 from keras_squeezebert.config import CONFIG_FILE, SqueezeBertConfig
 from keras_squeezebert.errors import InputError
@@ -73,12 +74,15 @@ class LiteRTModel:
             if (folder / "vocab.txt").is_file():
                 self.tokenizer = SqueezeBertTokenizerFast.from_pretrained(folder)
 
-    def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def __call__(
+        self, inputs: Mapping[str, np.ndarray], progress: bool = False
+    ) -> dict[str, np.ndarray]:
         """Runs arrays with any number of rows.
 
         Args:
             inputs: By name, integers (rows, ..., seq). Rows shorter than the file's
                 sequence are padded; longer ones are an error.
+            progress: Whether to show a progress bar.
 
         Returns:
             By name, float (rows, ...).
@@ -91,7 +95,8 @@ class LiteRTModel:
         unknown = sorted(set(inputs) - set(arrays))
         if unknown or len({len(array) for array in arrays.values()}) != 1:
             raise InputError(
-                f"The inputs are {', '.join(arrays)}, with as many rows each. Received: "
+                f"The inputs are {', '.join(arrays)}, with as many rows each. "
+                "Received: shapes "
                 f"{ {name: np.shape(array) for name, array in inputs.items()} }"
             )
         rows = len(next(iter(arrays.values())))
@@ -102,7 +107,7 @@ class LiteRTModel:
         }
         results = [
             self._run(**{name: array[i : i + batch] for name, array in arrays.items()})
-            for i in range(0, rows, batch)
+            for i in tqdm(range(0, rows, batch), disable=not progress)
         ]
         return {
             name: np.concatenate([result[name] for result in results])[:rows]
@@ -110,9 +115,17 @@ class LiteRTModel:
         }
 
     def predict(
-        self, texts: Sequence[str], text_pairs: Sequence[str] | None = None
+        self,
+        texts: Sequence[str],
+        text_pairs: Sequence[str] | None = None,
+        progress: bool = False,
     ) -> dict[str, np.ndarray]:
         """Runs texts, or pairs of texts, truncated to the file's sequence length.
+
+        Args:
+            texts: Strings.
+            text_pairs: As many second texts.
+            progress: Whether to show a progress bar.
 
         Returns:
             By name, float (texts, ...).
@@ -126,14 +139,9 @@ class LiteRTModel:
                 "with export_tflite(..., tokenizer=tokenizer), or call the model on "
                 "ids."
             )
-        return self(
-            self.tokenizer(
-                texts,
-                text_pairs,
-                max_length=self.input_shape[-1],
-                padding="max_length",
-            )
-        )
+        length = self.input_shape[-1]
+        inputs = self.tokenizer(texts, text_pairs, length, padding="max_length")
+        return self(inputs, progress)
 
     def _fitted(self, name, inputs):
         """The array of one input: right dtype, padded to the sequence length."""

@@ -87,6 +87,38 @@ class PositionCrossentropy(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
+class SmoothedCrossentropy(keras.losses.Loss):
+    """Cross entropy of an int label, a share of which is spread over all labels.
+
+    Args:
+        label_smoothing: The share, in [0, 1).
+        **kwargs: `reduction` and `name` of `keras.losses.Loss`.
+
+    Example:
+        >>> import numpy as np
+        >>> logits = np.array([[2.0, 0.0]], "float32")
+        >>> round(float(SmoothedCrossentropy(0.1)(np.array([0]), logits)), 3)
+        0.227
+
+    Reference:
+        Szegedy et al. 2016, arXiv 1512.00567, section 7.
+    """
+
+    def __init__(self, label_smoothing, name="smoothed_crossentropy", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true, y_pred):
+        labels = ops.one_hot(ops.cast(y_true, "int32"), ops.shape(y_pred)[-1])
+        return keras.losses.categorical_crossentropy(
+            labels, y_pred, from_logits=True, label_smoothing=self.label_smoothing
+        )
+
+    def get_config(self):
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
 class LabelAccuracy(keras.metrics.SparseCategoricalAccuracy):
     """Accuracy over the labels that are not −100.
 

@@ -5,9 +5,10 @@ import os
 import keras
 
 from keras_squeezebert.config import SqueezeBertConfig
-from keras_squeezebert.converters import LoadReport, load_checkpoint, save_checkpoint
+from keras_squeezebert.converters import load_checkpoint, save_checkpoint
 from keras_squeezebert.files import atomic_folder, settled_folder
 from keras_squeezebert.models.inputs import check_inputs
+from keras_squeezebert.models.optimizer import adamw
 
 
 class PretrainedModel(keras.Model):
@@ -37,16 +38,18 @@ class PretrainedModel(keras.Model):
         """As `keras.Model.compile`; "auto" is the task's own choice.
 
         The default optimizer is AdamW at 5e-5, BERT's for fine-tuning pretrained
-        weights; a model that starts from random ones wants about 5e-4.
+        weights; a model that starts from random ones wants about 1e-3. XLA
+        (`jit_compile`) is off by default on TensorFlow, where it would compile every
+        new sequence length.
         """
-        objective = self.default_objective() if loss == "auto" else {}
-        if optimizer == "auto":
-            optimizer = default_optimizer()
-        if metrics != "auto":
-            objective["metrics"] = metrics
-        if loss != "auto":
-            objective["loss"] = loss
-        super().compile(optimizer=optimizer, **{**objective, **kwargs})
+        if keras.backend.backend() == "tensorflow":
+            kwargs.setdefault("jit_compile", False)
+        chosen = {"loss": loss, "metrics": metrics}
+        chosen = {name: value for name, value in chosen.items() if value != "auto"}
+        super().compile(
+            optimizer=adamw() if optimizer == "auto" else optimizer,
+            **{**self.default_objective(), **chosen, **kwargs},
+        )
 
     # === Checked calls
 
@@ -120,12 +123,5 @@ class PretrainedModel(keras.Model):
         folder = settled_folder(folder)
         config = config or SqueezeBertConfig.from_pretrained(folder)
         model = cls(config, dtype=dtype)
-        model.load_report: LoadReport = load_checkpoint(model, folder)
+        model.load_report = load_checkpoint(model, folder)
         return model
-
-
-def default_optimizer():
-    """AdamW at 5e-5, without weight decay on biases and LayerNorms."""
-    optimizer = keras.optimizers.AdamW(5e-5, weight_decay=0.01, clipnorm=1.0)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer

@@ -1,0 +1,56 @@
+"""squeezebert export: a folder's model as one file for the phone."""
+
+import click
+
+
+@click.command()
+@click.argument("model_dir", type=click.Path(exists=True, file_okay=False))
+@click.argument("out", type=click.Path(dir_okay=False))
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["tflite"]),
+    default="tflite",
+    show_default=True,
+    help="Kind of file.",
+)
+@click.option(
+    "--sequence-length",
+    default=128,
+    show_default=True,
+    help="Tokens of every input; shorter is faster.",
+)
+@click.option(
+    "--quantization",
+    type=click.Choice(["float32", "float16", "dynamic_ptq"]),
+    default="float32",
+    show_default=True,
+    help="float16 halves the size; dynamic_ptq (int8 weights) quarters it and is "
+    "faster.",
+)
+def export(model_dir, out, file_format, sequence_length, quantization):
+    """Write the sequence classifier in MODEL_DIR to OUT, a .tflite file.
+
+    Config and vocabulary are packed into the file, so that it is all that
+    `squeezebert predict` needs.
+
+    \b
+    Examples:
+      squeezebert export my-model my-model.tflite --sequence-length 64
+      squeezebert export my-model my-model-int8.tflite --quantization dynamic_ptq
+    """
+    from keras_squeezebert.inference import KerasTextModel
+    from keras_squeezebert.tflite import export_tflite, read_ops
+
+    source = KerasTextModel(model_dir)
+    path = export_tflite(
+        source.model,
+        out,
+        sequence_length,
+        quantization=quantization,
+        tokenizer=source.tokenizer,
+    )
+    click.echo(
+        f"Wrote {path}: {path.stat().st_size / 1e6:.1f} MB, {len(read_ops(path))} "
+        f"operations, {quantization}, {sequence_length} tokens."
+    )

@@ -1,0 +1,108 @@
+"""squeezebert finetune: trains a model on the user's own data."""
+
+import click
+
+from keras_squeezebert.cli.options import data_columns
+
+
+@click.group()
+def finetune():
+    """Train a model on your own data."""
+
+
+@finetune.command("sequence-classification")
+@click.option(
+    "--train",
+    "train_path",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="Training data: .csv or .tsv with a header, or .jsonl.",
+)
+@click.option(
+    "--eval",
+    "eval_path",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="Evaluation data of the same form; it can have no label of its own.",
+)
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False),
+    help="Folder for the model. Hugging Face's transformers can load it too.",
+)
+@click.option(
+    "--model",
+    "model_path",
+    type=click.Path(exists=True, file_okay=False),
+    help="Folder of a model to start from. Without it, a small one is trained from "
+    "scratch with the vocabulary of uncased BERT.",
+)
+@data_columns
+@click.option("--epochs", default=8, show_default=True, help="Passes over the data.")
+@click.option("--batch-size", default=32, show_default=True, help="Examples of a step.")
+@click.option(
+    "--learning-rate",
+    type=float,
+    help="Highest learning rate. [default: 5e-5 with --model, 1e-3 without]",
+)
+@click.option(
+    "--max-length",
+    default=128,
+    show_default=True,
+    help="Tokens that are kept of a text.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of all randomness.")
+def sequence_classification(
+    train_path,
+    eval_path,
+    output,
+    model_path,
+    text_column,
+    label_column,
+    text_pair_column,
+    epochs,
+    batch_size,
+    learning_rate,
+    max_length,
+    seed,
+):
+    """Train a model that gives a text, or a pair of texts, one of several labels.
+
+    The labels are those of the training data; they are kept with the model. Its
+    accuracy on the evaluation data is shown after every epoch.
+
+    \b
+    Examples:
+      squeezebert finetune sequence-classification \\
+          --train train.csv --eval dev.csv --output my-model
+      squeezebert finetune sequence-classification \\
+          --train train.jsonl --eval dev.jsonl --output my-model \\
+          --text-column premise --text-pair-column hypothesis --label-column gold
+    """
+    from keras_squeezebert.data import read_examples
+
+    columns = (text_column, label_column, text_pair_column)
+    train = read_examples(train_path, *columns)
+    evaluation = read_examples(eval_path, *columns)
+
+    import keras
+
+    from keras_squeezebert.training import fine_tune, text_batches
+    from keras_squeezebert.training.start import start_classifier
+
+    keras.utils.set_random_seed(seed)
+    model, tokenizer = start_classifier(train.labels, model_path, max_length)
+    if model.load_report:
+        click.echo(f"{model_path}: {model.load_report}")
+    settings = {"batch_size": batch_size, "max_length": max_length}
+    fine_tune(
+        model,
+        text_batches(train, tokenizer, model.config, shuffle_seed=seed, **settings),
+        text_batches(evaluation, tokenizer, model.config, **settings),
+        epochs=epochs,
+        learning_rate=learning_rate or (5e-5 if model_path else 1e-3),
+    )
+    model.save_pretrained(output)
+    tokenizer.save_pretrained(output)
+    click.echo(f"Saved {output}, with {model.config.num_labels} labels.")

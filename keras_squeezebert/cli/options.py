@@ -1,0 +1,26 @@
+"""Options that several subcommands share, worded once."""
+
+import click
+
+text_column = click.option(
+    "--text-column",
+    default="text",
+    show_default=True,
+    help="Column, or JSON key, of the text.",
+)
+label_column = click.option(
+    "--label-column",
+    default="label",
+    show_default=True,
+    help="Column, or JSON key, of the label: a name or a number.",
+)
+text_pair_column = click.option(
+    "--text-pair-column",
+    help="Column, or JSON key, of the second text, for pairs.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def data_columns(command):
+    """`--text-column`, `--label-column` and `--text-pair-column`."""
+    return text_column(label_column(text_pair_column(command)))

@@ -1,0 +1,79 @@
+"""start_classifier: the model and tokenizer that fine-tuning begins with."""
+
+from keras_squeezebert.config import SqueezeBertConfig
+from keras_squeezebert.data import sorted_labels
+from keras_squeezebert.errors import InputError
+from keras_squeezebert.models import SqueezeBertForSequenceClassification
+from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
+
+
+def small_config(vocab_size, labels, **changes):
+    """A configuration that trains from scratch on a CPU in minutes: 4 × 256.
+
+    Weights start wider than BERT's 0.02: so little training would not get far from
+    there.
+
+    Example:
+        >>> small_config(1000, ["no", "yes"]).hidden_size
+        256
+    """
+    fields = {
+        "vocab_size": vocab_size,
+        "hidden_size": 256,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "intermediate_size": 1024,
+        "initializer_range": 0.05,
+        "id2label": dict(enumerate(labels)),
+        **changes,
+    }
+    return SqueezeBertConfig(**fields)
+
+
+def start_classifier(labels, folder=None, max_length=128):
+    """A sequence classifier to fine-tune, and its tokenizer.
+
+    Args:
+        labels: The labels of the training data, with repetitions.
+        folder: A model's folder to start from; None starts from random weights, with
+            the vocabulary of uncased BERT.
+        max_length: Tokens of the longest text that the model will be given.
+
+    Returns:
+        `(model, tokenizer)`. A folder's own labels are kept if the training data has
+        no others, so that training can go on; otherwise the head starts anew.
+
+    Raises:
+        InputError: There is only one label, or the folder's model is too short.
+
+    Example:
+        >>> model, _ = start_classifier(["yes", "no", "no"])
+        >>> model.config.id2label
+        {0: 'no', 1: 'yes'}
+    """
+    labels = sorted_labels(labels)
+    if len(labels) < 2:
+        raise InputError(
+            "The training data must have two different labels or more. "
+            f"Received: {', '.join(map(repr, labels)) or 'none'}"
+        )
+    if folder is None:
+        tokenizer = SqueezeBertTokenizerFast(model_max_length=max(max_length, 512))
+        config = small_config(
+            tokenizer.vocab_size,
+            labels,
+            max_position_embeddings=max(max_length, 512),
+        )
+        return SqueezeBertForSequenceClassification(config), tokenizer
+
+    tokenizer = SqueezeBertTokenizerFast.from_pretrained(folder)
+    config = SqueezeBertConfig.from_pretrained(folder)
+    if max_length > config.max_position_embeddings:
+        raise InputError(
+            f"The model in {folder} takes at most {config.max_position_embeddings} "
+            f"tokens. Received: max_length={max_length}"
+        )
+    if not set(labels) <= set(config.label2id):
+        config = config.replace(id2label=dict(enumerate(labels)), problem_type=None)
+    model = SqueezeBertForSequenceClassification.from_pretrained(folder, config=config)
+    return model, tokenizer
