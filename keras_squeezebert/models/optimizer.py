@@ -12,8 +12,8 @@ def adamw(learning_rate=5e-5, weight_decay=0.01):
         weight_decay: Share of each weight that a step of learning rate 1 removes.
 
     Example:
-        >>> adamw(1e-3).name
-        'adamw'
+        >>> adamw(1e-3).global_clipnorm
+        1.0
 
     Reference:
         Loshchilov and Hutter 2019, arXiv 1711.05101; Iandola et al. 2020, section 4.
