@@ -39,17 +39,30 @@ def finetune():
     "scratch with the vocabulary of uncased BERT.",
 )
 @data_columns
-@click.option("--epochs", default=8, show_default=True, help="Passes over the data.")
-@click.option("--batch-size", default=32, show_default=True, help="Examples of a step.")
+@click.option(
+    "--epochs",
+    default=8,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Passes over the data.",
+)
+@click.option(
+    "--batch-size",
+    default=32,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Examples of a step.",
+)
 @click.option(
     "--learning-rate",
-    type=float,
+    type=click.FloatRange(min=0, min_open=True),
     help="Highest learning rate. [default: 5e-5 with --model, 1e-3 without]",
 )
 @click.option(
     "--max-length",
     default=128,
     show_default=True,
+    type=click.IntRange(min=3),
     help="Tokens that are kept of a text.",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of all randomness.")

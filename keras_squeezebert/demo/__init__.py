@@ -1,0 +1,1 @@
+"""The parts of `squeezebert demo`: train, measure, report."""
