@@ -44,7 +44,7 @@ def save_checkpoint(model: keras.Model, folder: str | os.PathLike) -> None:
     tensors = {
         # A copy, because safetensors stores the memory behind a transposed view.
         row.key: np.ascontiguousarray(
-            row.transform(keras.ops.convert_to_numpy(variables[row.variable]))
+            row.transform(np.asarray(variables[row.variable]))
         )
         for row in _rows(model)
     }

@@ -1,11 +1,12 @@
 """SqueezeBERT in Keras 3: from raw text to a phone-ready .tflite.
 
 The names below are Hugging Face's. Each is imported when it is first used, so that
-`squeezebert --help` and the Rust tokenizer need not wait for TensorFlow.
+`squeezebert --help` and the Rust tokenizer need not wait for Keras.
 """
 
 import importlib
 import os
+import sys
 
 __version__ = "0.1.0"
 
@@ -39,3 +40,11 @@ def __getattr__(name):
 
 def __dir__():
     return sorted([*globals(), *__all__])
+
+
+# Keras finds the classes of a `.keras` file by their registration. Where Keras is in
+# use already they are imported here; the command line's help does not wait for them.
+if "keras" in sys.modules:
+    importlib.import_module(f"{__name__}.models")
+if "tensorflow" in sys.modules:
+    importlib.import_module(f"{__name__}.tokenizers.tokenizer")

@@ -237,7 +237,7 @@ def test_dict_round_trip():
 
 
 def test_from_dict_names_unknown_and_known_fields():
-    with pytest.raises(InputError, match="hidden_size, .*Received: 'hiden_size'"):
+    with pytest.raises(InputError, match=r"hidden_size, .*Received: 'hiden_size'"):
         SqueezeBertConfig.from_dict({"hiden_size": 12})
 
 

@@ -106,10 +106,9 @@ def _input_shape(model, batch_size, num_choices, sequence_length):
             f"{config.max_position_embeddings}. Received: "
             f"sequence_length={sequence_length}"
         )
-    if batch_size < 1:
-        raise InputError(
-            f"`batch_size` must be positive. Received: batch_size={batch_size}"
-        )
+    for name, value in [("batch_size", batch_size), ("num_choices", num_choices)]:
+        if value is not None and value < 1:
+            raise InputError(f"`{name}` must be positive. Received: {name}={value}")
     takes_choices = len(model.input["input_ids"].shape) == 3
     if takes_choices != (num_choices is not None):
         raise InputError(

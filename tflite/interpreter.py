@@ -73,6 +73,12 @@ class LiteRTModel:
                 self.config = SqueezeBertConfig.from_pretrained(folder)
             if (folder / "vocab.txt").is_file():
                 self.tokenizer = SqueezeBertTokenizerFast.from_pretrained(folder)
+        self._limits = {}
+        if self.config:
+            self._limits = {
+                "input_ids": self.config.vocab_size,
+                "token_type_ids": self.config.type_vocab_size,
+            }
 
     def __call__(
         self, inputs: Mapping[str, np.ndarray], progress: bool = False
@@ -105,14 +111,15 @@ class LiteRTModel:
             name: np.concatenate([array, np.zeros((filler, *row_shape), array.dtype)])
             for name, array in arrays.items()
         }
-        results = [
-            self._run(**{name: array[i : i + batch] for name, array in arrays.items()})
-            for i in tqdm(range(0, rows, batch), disable=not progress)
-        ]
-        return {
-            name: np.concatenate([result[name] for result in results])[:rows]
-            for name in self._run.get_output_details()
+        results = {
+            name: [np.empty((0, *details["shape"][1:]), details["dtype"])]
+            for name, details in self._run.get_output_details().items()
         }
+        for i in tqdm(range(0, rows, batch), disable=not progress):
+            part = {name: array[i : i + batch] for name, array in arrays.items()}
+            for name, values in self._run(**part).items():
+                results[name].append(values)
+        return {name: np.concatenate(parts)[:rows] for name, parts in results.items()}
 
     def predict(
         self,
@@ -164,6 +171,12 @@ class LiteRTModel:
             raise InputError(
                 f"`{name}` is longer than the {seq} tokens the file was exported for. "
                 f"Received: {array.shape[-1]} tokens"
+            )
+        limit = self._limits.get(name, 2**31)
+        if array.size and not 0 <= array.min() <= array.max() < limit:
+            raise InputError(
+                f"`{name}` must be in [0, {limit}). Received: values from "
+                f"{array.min()} to {array.max()}"
             )
         width = [(0, 0)] * (array.ndim - 1) + [(0, seq - array.shape[-1])]
         return np.pad(array, width).astype(self._details[name]["dtype"])

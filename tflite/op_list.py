@@ -1,6 +1,7 @@
 """The operations of a .tflite file, and what must not be among them."""
 
 import os
+import struct
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,7 +52,13 @@ def read_ops(model: str | os.PathLike | bytes) -> list[Op]:
             "Not a .tflite file: bytes 4 to 8 must be b'TFL3'. "
             f"Received: {content[4:8]!r}"
         )
-    graph = schema.Model.GetRootAs(content, 0)
+    try:
+        return _read_graph(schema.Model.GetRootAs(content, 0))
+    except (struct.error, IndexError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"The .tflite file is damaged. Received: {error}") from None
+
+
+def _read_graph(graph):
     ops = []
     for s in range(graph.SubgraphsLength()):
         subgraph = graph.Subgraphs(s)
@@ -87,8 +94,6 @@ def check_ops(model: str | os.PathLike | bytes, quantization: str) -> None:
         )
     expected = {"float32": "FLOAT32", "float16": "FLOAT16", "dynamic_ptq": "INT8"}
     for op in ops:
-        if quantization == "float16" and op.name == "DEQUANTIZE":
-            continue
         for tensor in op.inputs:
             if _is_weight(op, tensor) and tensor.dtype != expected[quantization]:
                 raise ExportError(
@@ -99,7 +104,7 @@ def check_ops(model: str | os.PathLike | bytes, quantization: str) -> None:
 
 
 # Operations that hold the weights of the model.
-_WEIGHT_OPS = ("CONV_2D", "FULLY_CONNECTED", "GATHER", "BATCH_MATMUL")
+_WEIGHT_OPS = ("CONV_2D", "FULLY_CONNECTED", "GATHER", "BATCH_MATMUL", "DEQUANTIZE")
 # The converter leaves smaller tensors in float: nothing is gained on them.
 _MIN_QUANTIZED_SIZE = 1024
 

@@ -69,9 +69,8 @@ class SqueezeBertSelfAttention(ConfiguredLayer):
         query = self._split_heads(self.query(hidden))  # (batch, heads, seq, head)
         key = self._split_heads(self.key(hidden))  # (batch, heads, seq, head)
         value = self._split_heads(self.value(hidden))  # (batch, heads, seq, head)
-        scores = ops.matmul(
-            query, ops.swapaxes(key, -1, -2)
-        )  # (batch, heads, seq, seq)
+        key = ops.swapaxes(key, -1, -2)  # (batch, heads, head, seq)
+        scores = ops.matmul(query, key)  # (batch, heads, seq, seq)
         probabilities = ops.softmax(scores + attention_bias)
         probabilities = self.dropout(probabilities, training=training)
         context = ops.matmul(probabilities, value)  # (batch, heads, seq, head)

@@ -50,16 +50,19 @@ class SqueezeBertForMaskedLM(PretrainedModel):
 
     def __init__(self, config, *, dtype=None, **kwargs):
         # === Layers
-        self.transformer = SqueezeBertModel(config, dtype=dtype, name="transformer")
-        self.predictions = SqueezeBertMaskedLMHead(
-            config, self.transformer.embeddings, dtype=dtype, name="predictions"
+        transformer = SqueezeBertModel(config, dtype=dtype, name="transformer")
+        transformer.pooler.trainable = False  # it has no part in this head
+        predictions = SqueezeBertMaskedLMHead(
+            config, transformer.embeddings, dtype=dtype, name="predictions"
         )
 
         # === Functional model
         inputs = token_inputs()
-        hidden = self.transformer(inputs)["last_hidden_state"]  # (batch, seq, hidden)
-        logits = self.predictions(hidden)  # (batch, seq, vocab_size)
+        hidden = transformer(inputs)["last_hidden_state"]  # (batch, seq, hidden)
+        logits = predictions(hidden)  # (batch, seq, vocab_size)
         super().__init__(config, inputs, logits, dtype=dtype, **kwargs)
+        self.transformer = transformer
+        self.predictions = predictions
         self.compile()
 
     def default_objective(self):

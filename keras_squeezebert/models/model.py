@@ -60,22 +60,25 @@ class SqueezeBertModel(PretrainedModel):
 
     def __init__(self, config, *, dtype=None, **kwargs):
         # === Layers
-        self.embeddings = SqueezeBertEmbeddings(config, dtype=dtype, name="embeddings")
-        self.attention_bias = AttentionBias(dtype=dtype, name="attention_bias")
-        self.encoder_layers = [
+        embeddings = SqueezeBertEmbeddings(config, dtype=dtype, name="embeddings")
+        attention_bias = AttentionBias(dtype=dtype, name="attention_bias")
+        encoder_layers = [
             SqueezeBertEncoderLayer(config, dtype=dtype, name=f"encoder_layer_{i}")
             for i in range(config.num_hidden_layers)
         ]
-        self.pooler = SqueezeBertPooler(config, dtype=dtype, name="pooler")
+        pooler = SqueezeBertPooler(config, dtype=dtype, name="pooler")
 
         # === Functional model
         inputs = token_inputs()
-        hidden = self.embeddings(inputs["input_ids"], inputs["token_type_ids"])
-        bias = self.attention_bias(inputs["attention_mask"])
-        for layer in self.encoder_layers:
+        hidden = embeddings(inputs["input_ids"], inputs["token_type_ids"])
+        bias = attention_bias(inputs["attention_mask"])
+        for layer in encoder_layers:
             hidden = layer(hidden, bias)  # (batch, seq, hidden)
         outputs = {
             "last_hidden_state": hidden,
-            "pooler_output": self.pooler(hidden),  # (batch, hidden)
+            "pooler_output": pooler(hidden),  # (batch, hidden)
         }
         super().__init__(config, inputs, outputs, dtype=dtype, **kwargs)
+        self.embeddings = embeddings
+        self.encoder_layers = encoder_layers
+        self.pooler = pooler

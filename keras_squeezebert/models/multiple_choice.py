@@ -53,11 +53,11 @@ class SqueezeBertForMultipleChoice(PretrainedModel):
 
     def __init__(self, config, *, dtype=None, **kwargs):
         # === Layers
-        self.transformer = SqueezeBertModel(config, dtype=dtype, name="transformer")
-        self.dropout = keras.layers.Dropout(
+        transformer = SqueezeBertModel(config, dtype=dtype, name="transformer")
+        dropout = keras.layers.Dropout(
             config.hidden_dropout_prob, dtype=dtype, name="dropout"
         )
-        self.classifier = keras.layers.Dense(
+        classifier = keras.layers.Dense(
             1,
             kernel_initializer=kernel_initializer(config),
             dtype=dtype,
@@ -67,10 +67,12 @@ class SqueezeBertForMultipleChoice(PretrainedModel):
         # === Functional model
         inputs = token_inputs(shape=(None, None))
         flat = {name: FlattenChoices()(x) for name, x in inputs.items()}
-        pooled = self.transformer(flat)["pooler_output"]  # (batch * choices, hidden)
-        scores = self.classifier(self.dropout(pooled))  # (batch * choices, 1)
+        pooled = transformer(flat)["pooler_output"]  # (batch * choices, hidden)
+        scores = classifier(dropout(pooled))  # (batch * choices, 1)
         logits = UnflattenChoices()(scores, inputs["input_ids"])  # (batch, choices)
         super().__init__(config, inputs, logits, dtype=dtype, **kwargs)
+        self.transformer = transformer
+        self.classifier = classifier
         self.compile()
 
     def default_objective(self):

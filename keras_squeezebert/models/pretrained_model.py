@@ -14,6 +14,10 @@ from keras_squeezebert.models.optimizer import adamw
 class PretrainedModel(keras.Model):
     """A Functional model made from a config, saved as Hugging Face saves its own.
 
+    Subclasses make their layers and wire them before they call `__init__`, and keep
+    them as attributes after it: on the torch backend a model is a `torch.nn.Module`,
+    which takes none sooner.
+
     Args:
         config: A `SqueezeBertConfig`.
         inputs: Inputs of the Functional model.
@@ -44,12 +48,27 @@ class PretrainedModel(keras.Model):
         """
         if keras.backend.backend() == "tensorflow":
             kwargs.setdefault("jit_compile", False)
-        chosen = {"loss": loss, "metrics": metrics}
+        # Keras takes None for "as before", which here would be the task's own.
+        chosen = {"loss": loss, "metrics": [] if metrics is None else metrics}
         chosen = {name: value for name, value in chosen.items() if value != "auto"}
         super().compile(
             optimizer=adamw() if optimizer == "auto" else optimizer,
             **{**self.default_objective(), **chosen, **kwargs},
         )
+
+    def get_compile_config(self):
+        """What a `.keras` file keeps of `compile`, and whether training had begun."""
+        config = super().get_compile_config()
+        if self.compiled:
+            config["optimizer_built"] = self.optimizer.built
+        return config
+
+    def compile_from_config(self, config):
+        """Compiles as a `.keras` file says; Keras would skip a `compile` of ours."""
+        built = config.pop("optimizer_built")
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if built:  # its state is in the file, and needs variables to be read into
+            self.optimizer.build(self.trainable_variables)
 
     # === Checked calls
 

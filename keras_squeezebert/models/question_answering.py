@@ -53,8 +53,9 @@ class SqueezeBertForQuestionAnswering(PretrainedModel):
         config = config.replace(id2label=None)
 
         # === Layers
-        self.transformer = SqueezeBertModel(config, dtype=dtype, name="transformer")
-        self.qa_outputs = keras.layers.Dense(
+        transformer = SqueezeBertModel(config, dtype=dtype, name="transformer")
+        transformer.pooler.trainable = False  # it has no part in this head
+        qa_outputs = keras.layers.Dense(
             2,
             kernel_initializer=kernel_initializer(config),
             dtype=dtype,
@@ -63,13 +64,15 @@ class SqueezeBertForQuestionAnswering(PretrainedModel):
 
         # === Functional model
         inputs = token_inputs()
-        hidden = self.transformer(inputs)["last_hidden_state"]  # (batch, seq, hidden)
-        logits = self.qa_outputs(hidden)  # (batch, seq, 2)
+        hidden = transformer(inputs)["last_hidden_state"]  # (batch, seq, hidden)
+        logits = qa_outputs(hidden)  # (batch, seq, 2)
         outputs = {
             "start_logits": logits[..., 0],  # (batch, seq)
             "end_logits": logits[..., 1],  # (batch, seq)
         }
         super().__init__(config, inputs, outputs, dtype=dtype, **kwargs)
+        self.transformer = transformer
+        self.qa_outputs = qa_outputs
         self.compile()
 
     def default_objective(self):

@@ -55,11 +55,11 @@ class SqueezeBertForSequenceClassification(PretrainedModel):
 
     def __init__(self, config, *, dtype=None, **kwargs):
         # === Layers
-        self.transformer = SqueezeBertModel(config, dtype=dtype, name="transformer")
-        self.dropout = keras.layers.Dropout(
+        transformer = SqueezeBertModel(config, dtype=dtype, name="transformer")
+        dropout = keras.layers.Dropout(
             config.hidden_dropout_prob, dtype=dtype, name="dropout"
         )
-        self.classifier = keras.layers.Dense(
+        classifier = keras.layers.Dense(
             config.num_labels,
             kernel_initializer=kernel_initializer(config),
             dtype=dtype,
@@ -68,9 +68,11 @@ class SqueezeBertForSequenceClassification(PretrainedModel):
 
         # === Functional model
         inputs = token_inputs()
-        pooled = self.transformer(inputs)["pooler_output"]  # (batch, hidden)
-        logits = self.classifier(self.dropout(pooled))  # (batch, num_labels)
+        pooled = transformer(inputs)["pooler_output"]  # (batch, hidden)
+        logits = classifier(dropout(pooled))  # (batch, num_labels)
         super().__init__(config, inputs, logits, dtype=dtype, **kwargs)
+        self.transformer = transformer
+        self.classifier = classifier
         self.compile()
 
     def default_objective(self):

@@ -45,5 +45,8 @@ def text_model(model, tokenizer, pairs=False):
         outputs = model(tokenizer(text))
     combined = keras.Model(inputs, outputs)
     if model.compiled:
-        combined.compile_from_config(model.get_compile_config())
+        combined.dtype_policy = model.dtype_policy  # by which Keras scales the loss
+        config = model.get_compile_config()
+        del config["optimizer_built"]
+        combined.compile(**keras.saving.deserialize_keras_object(config))
     return combined

@@ -48,11 +48,12 @@ class SqueezeBertForTokenClassification(PretrainedModel):
 
     def __init__(self, config, *, dtype=None, **kwargs):
         # === Layers
-        self.transformer = SqueezeBertModel(config, dtype=dtype, name="transformer")
-        self.dropout = keras.layers.Dropout(
+        transformer = SqueezeBertModel(config, dtype=dtype, name="transformer")
+        transformer.pooler.trainable = False  # it has no part in this head
+        dropout = keras.layers.Dropout(
             config.hidden_dropout_prob, dtype=dtype, name="dropout"
         )
-        self.classifier = keras.layers.Dense(
+        classifier = keras.layers.Dense(
             config.num_labels,
             kernel_initializer=kernel_initializer(config),
             dtype=dtype,
@@ -61,9 +62,11 @@ class SqueezeBertForTokenClassification(PretrainedModel):
 
         # === Functional model
         inputs = token_inputs()
-        hidden = self.transformer(inputs)["last_hidden_state"]  # (batch, seq, hidden)
-        logits = self.classifier(self.dropout(hidden))  # (batch, seq, num_labels)
+        hidden = transformer(inputs)["last_hidden_state"]  # (batch, seq, hidden)
+        logits = classifier(dropout(hidden))  # (batch, seq, num_labels)
         super().__init__(config, inputs, logits, dtype=dtype, **kwargs)
+        self.transformer = transformer
+        self.classifier = classifier
         self.compile()
 
     def default_objective(self):

@@ -1,0 +1,39 @@
+import pytest
+from tiny import CONFIG, ONE_LAYER, make_model
+
+from keras_squeezebert.tflite import export_tflite
+
+# Exports take seconds each: a file is made once, by all of its arguments.
+SEQUENCE_LENGTH = 8
+NUM_CHOICES = 3
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """Gives a model and the .tflite of it."""
+    folder, models, paths = tmp_path_factory.mktemp("exports"), {}, {}
+
+    def export(
+        architecture="SqueezeBertForSequenceClassification",
+        quantization="float32",
+        layers=1,
+        batch_size=1,
+    ):
+        key = (architecture, layers)
+        if key not in models:
+            config = ONE_LAYER if layers == 1 else CONFIG
+            models[key] = make_model(architecture, config)
+        key = (*key, quantization, batch_size)
+        if key not in paths:
+            choices = NUM_CHOICES if architecture.endswith("MultipleChoice") else None
+            paths[key] = export_tflite(
+                models[key[:2]],
+                folder / f"{'-'.join(map(str, key))}.tflite",
+                SEQUENCE_LENGTH,
+                quantization=quantization,
+                batch_size=batch_size,
+                num_choices=choices,
+            )
+        return models[key[:2]], paths[key]
+
+    return export
