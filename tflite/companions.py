@@ -6,6 +6,7 @@ metadata keeps labels and vocabularies so, and `unzip model.tflite` shows them.
 
 import contextlib
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -45,17 +46,28 @@ def add_companions(
 def companion_folder(path: str | os.PathLike) -> Iterator[Path]:
     """Yields a folder with the companions of a .tflite.
 
-    It is that of the packed files, or, for a .tflite that has none, the one the
-    .tflite lies in.
+    They are the files packed into it and, for those it lacks, the ones of the same
+    names in the folder it lies in.
 
     Raises:
         InputError: A packed file is implausibly large.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        packed = _unpack(path, folder)
+        for name in set(COMPANION_FILES) - packed:
+            beside = Path(path).parent / name
+            if beside.is_file():
+                shutil.copyfile(beside, Path(folder, name))
+        yield Path(folder)
+
+
+def _unpack(path, folder):
+    """Writes the packed files into a folder; returns their names."""
     if not zipfile.is_zipfile(path):
-        yield Path(path).parent
-        return
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
-        for name in set(COMPANION_FILES) & set(archive.namelist()):
+        return set()
+    with zipfile.ZipFile(path) as archive:
+        names = set(COMPANION_FILES) & set(archive.namelist())
+        for name in names:
             size = archive.getinfo(name).file_size
             if size > MAX_COMPANION_BYTES:
                 raise InputError(
@@ -63,4 +75,4 @@ def companion_folder(path: str | os.PathLike) -> Iterator[Path]:
                     f"{MAX_COMPANION_BYTES} bytes. Received: {size} bytes"
                 )
             Path(folder, name).write_bytes(archive.read(name))
-        yield Path(folder)
+    return names

@@ -258,6 +258,17 @@ def test_the_archive_goes_before_the_folder(exported, tmp_path):
     assert LiteRTModel(path).config == ONE_LAYER
 
 
+def test_the_folder_has_what_the_archive_lacks(with_text, tokenizer, tmp_path):
+    model, path = with_text
+    alone = tmp_path / "model.tflite"
+    alone.write_bytes(bare(path))
+    companions.add_companions(alone, model.config, type(model).__name__, None)
+    assert LiteRTModel(alone).tokenizer is None
+    tokenizer.save_pretrained(tmp_path)
+    expected = LiteRTModel(path).predict(TEXTS)
+    assert_equal_outputs(LiteRTModel(alone).predict(TEXTS), expected, atol=0)
+
+
 def test_an_implausibly_large_member(with_text, tmp_path):
     path = tmp_path / "model.tflite"
     path.write_bytes(bare(with_text[1]))
