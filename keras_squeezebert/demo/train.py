@@ -25,7 +25,7 @@ def train(splits, epochs, seed):
         attention_probs_dropout_prob=0.2,
     )
     model = SqueezeBertForSequenceClassification(config)
-    settings = {"batch_size": 32, "max_length": SEQUENCE_LENGTH}
+    settings = {"batch_size": 64, "max_length": SEQUENCE_LENGTH}
     fine_tune(
         model,
         text_batches(
@@ -38,7 +38,7 @@ def train(splits, epochs, seed):
         ),
         text_batches(splits["validation"], tokenizer, config, **settings),
         epochs=epochs,
-        learning_rate=1e-3,
+        learning_rate=1.5e-3,
         loss=SmoothedCrossentropy(0.1),
     )
     return model, tokenizer
