@@ -33,9 +33,11 @@ def test_the_commands_are_found():
 def test_the_commands_parse(command, tmp_path, monkeypatch):
     """Every option exists; the files need not."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "my-model").mkdir()
+    for name in ("my-model", "demo-output"):
+        (tmp_path / name).mkdir()
     for name in ("train.csv", "dev.csv", "test.csv", "my-model.tflite"):
         (tmp_path / name).touch()
+    (tmp_path / "demo-output" / "model-int8.tflite").touch()
     arguments = shlex.split(command)
     group, context = squeezebert, click.Context(squeezebert)
     while isinstance(group, click.Group):
