@@ -85,6 +85,7 @@ def test_saving_warns_of_nothing(model, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.save_pretrained(tmp_path)
+    assert (tmp_path / "model.safetensors").is_file()
 
 
 def test_the_file_holds_what_pytorch_would_hold(model, saved):

@@ -189,7 +189,7 @@ def test_no_such_file(tmp_path):
 
 def test_a_folder(tmp_path):
     (tmp_path / "t.csv").mkdir()
-    error_of(tmp_path / "t.csv")
+    assert "t.csv" in error_of(tmp_path / "t.csv")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -66,9 +66,8 @@ def test_the_exported_form_is_one_convolution():
         traced = tf.function(lambda x: layer(x)).get_concrete_function(
             tf.TensorSpec((2, 1, 5, CHANNELS))
         )
-        graph = traced.graph.as_graph_def()
-        nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
-        return sum(node.op == "Conv2D" for node in nodes)
+        # Keras may put it into a function of its own; the text shows those too.
+        return str(traced.graph.as_graph_def()).count('op: "Conv2D"')
 
     assert convolutions() == 0
     with tflite_lowering():

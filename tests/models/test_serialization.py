@@ -87,7 +87,7 @@ def test_loading_warns_of_nothing(tmp_path):
     make_model(CLASSIFIER, ONE_LAYER).save(tmp_path / "model.keras")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        keras.saving.load_model(tmp_path / "model.keras")
+        assert keras.saving.load_model(tmp_path / "model.keras").compiled
 
 
 def test_dtype_name_and_trainable_are_saved(tmp_path):
