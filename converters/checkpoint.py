@@ -53,10 +53,17 @@ def save_checkpoint(model: keras.Model, folder: str | os.PathLike) -> None:
         save_file(tensors, draft, metadata={"format": "pt"})
 
 
-def load_checkpoint(model: keras.Model, folder: str | os.PathLike) -> LoadReport:
+def load_checkpoint(
+    model: keras.Model, folder: str | os.PathLike, new_head: bool = False
+) -> LoadReport:
     """Assigns the weights in a folder's `model.safetensors` to a model.
 
     Nothing is assigned unless all of it fits.
+
+    Args:
+        model: Any SqueezeBERT model.
+        folder: Where the file is.
+        new_head: Whether to leave the head as it is, for labels of its own.
 
     Raises:
         InputError: The file is missing, truncated or no safetensors file; a weight of
@@ -68,18 +75,19 @@ def load_checkpoint(model: keras.Model, folder: str | os.PathLike) -> LoadReport
     try:
         # The tensors stay on disk, memory-mapped, until they are asked for.
         with safe_open(path, framework="numpy") as tensors:
-            return _assign(model, tensors, path)
+            return _assign(model, tensors, path, new_head)
     except SafetensorError as error:
         raise InputError(f"{path} is damaged or no safetensors file: {error}") from None
 
 
-def _assign(model, tensors, path):
+def _assign(model, tensors, path, new_head):
     variables = {variable.path: variable for variable in model.variables}
     # A bare base model has the encoder's keys without the prefix of a task's.
     stored = {key.removeprefix(BASE_PREFIX): key for key in tensors.keys()}  # noqa: SIM118
     rows = {row.key.removeprefix(BASE_PREFIX): row for row in _rows(model)}
 
-    missing = [key for key in rows if key not in stored]
+    found = {key for key in rows if key in stored and not (new_head and _is_head(key))}
+    missing = [key for key in rows if key not in found]
     encoder = [key for key in missing if key.startswith(("embeddings.", "encoder."))]
     if encoder:
         raise InputError(
@@ -90,7 +98,7 @@ def _assign(model, tensors, path):
         )
 
     values = {}
-    for key in rows.keys() & stored.keys():
+    for key in found:
         row, tensor = rows[key], tensors.get_tensor(stored[key])
         variable = variables[row.variable]
         expected = row.transform(np.empty(variable.shape)).shape
@@ -103,10 +111,14 @@ def _assign(model, tensors, path):
     for name, value in values.items():
         variables[name].assign(value)
     return LoadReport(
-        loaded=[row.variable for row in rows.values() if row.variable in values],
+        loaded=[row.variable for key, row in rows.items() if key in found],
         initialized=[rows[key].variable for key in missing],
-        ignored=[stored[key] for key in sorted(stored) if key not in rows],
+        ignored=[stored[key] for key in sorted(stored) if key not in found],
     )
+
+
+def _is_head(key):
+    return not key.startswith(("embeddings.", "encoder.", "pooler."))
 
 
 def _rows(model):

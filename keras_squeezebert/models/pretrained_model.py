@@ -123,6 +123,7 @@ class PretrainedModel(keras.Model):
         folder: str | os.PathLike,
         *,
         config: SqueezeBertConfig | None = None,
+        new_head: bool = False,
         dtype=None,
     ):
         """A model with the weights of a folder, of this class or of another.
@@ -134,6 +135,8 @@ class PretrainedModel(keras.Model):
         Args:
             folder: A folder with `config.json` and `model.safetensors`.
             config: Takes the place of the folder's, e.g. to change the labels.
+            new_head: Whether the head keeps its random initial weights even if the
+                folder has one: it was trained for other labels.
             dtype: Dtype policy, e.g. "mixed_float16". Default: Keras' global one.
 
         Raises:
@@ -142,5 +145,5 @@ class PretrainedModel(keras.Model):
         folder = settled_folder(folder)
         config = config or SqueezeBertConfig.from_pretrained(folder)
         model = cls(config, dtype=dtype)
-        model.load_report = load_checkpoint(model, folder)
+        model.load_report = load_checkpoint(model, folder, new_head)
         return model

@@ -73,7 +73,10 @@ def start_classifier(labels, folder=None, max_length=128):
             f"The model in {folder} takes at most {config.max_position_embeddings} "
             f"tokens. Received: max_length={max_length}"
         )
-    if not set(labels) <= set(config.label2id):
+    new_head = not set(labels) <= set(config.label2id)
+    if new_head:
         config = config.replace(id2label=dict(enumerate(labels)), problem_type=None)
-    model = SqueezeBertForSequenceClassification.from_pretrained(folder, config=config)
+    model = SqueezeBertForSequenceClassification.from_pretrained(
+        folder, config=config, new_head=new_head
+    )
     return model, tokenizer
