@@ -67,8 +67,6 @@ def tflite_forms(folder, layers):
             ("BATCH_MATMUL", model, unlowered),
             ("all groups 1, BERT", bert, contextlib.nullcontext()),
         ]:
-            if name == "BATCH_MATMUL" and quantization != "float32":
-                continue  # its weights stay float, and the export says so
             path = Path(folder, f"{name}-{quantization}.tflite")
             with context:
                 export_tflite(source, path, quantization=quantization)

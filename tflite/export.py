@@ -46,7 +46,7 @@ def export_tflite(
         sequence_length: Tokens of every input. Time grows with it, almost linearly.
         quantization: "float32"; "float16" weights, half the size; or "dynamic_ptq",
             int8 weights whose activations are quantized while it runs, a quarter of
-            the size and about 2.5 times as fast on a CPU.
+            the size and two to three times as fast on a CPU (docs/design.md).
         batch_size: Inputs of one call.
         num_choices: Choices of a `SqueezeBertForMultipleChoice`, whose inputs are
             (batch_size, num_choices, sequence_length).
