@@ -24,20 +24,18 @@ def sequence_classification(config):
         accuracy = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
         loss = keras.losses.BinaryCrossentropy(from_logits=True)
         return {"loss": loss, "metrics": [accuracy]}
-    return {"loss": _cross_entropy(), "metrics": [LabelAccuracy(name="accuracy")]}
+    return one_label()
 
 
-def token_classification():
-    """Cross entropy and accuracy over the tokens that have a label."""
-    return {"loss": _cross_entropy(), "metrics": [LabelAccuracy(name="accuracy")]}
+def one_label():
+    """Cross entropy and accuracy of one label: for a text, each token, or a choice."""
+    loss = keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True, ignore_class=IGNORED_LABEL
+    )
+    return {"loss": loss, "metrics": [LabelAccuracy(name="accuracy")]}
 
 
-masked_lm = token_classification
-
-
-def multiple_choice():
-    """Cross entropy and accuracy over the choices."""
-    return {"loss": _cross_entropy(), "metrics": [LabelAccuracy(name="accuracy")]}
+masked_lm = multiple_choice = token_classification = one_label
 
 
 def question_answering():
@@ -48,12 +46,6 @@ def question_answering():
         "loss_weights": dict.fromkeys(outputs, 0.5),
         "metrics": {name: [LabelAccuracy(name="accuracy")] for name in outputs},
     }
-
-
-def _cross_entropy():
-    return keras.losses.SparseCategoricalCrossentropy(
-        from_logits=True, ignore_class=IGNORED_LABEL
-    )
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
