@@ -9,6 +9,7 @@ from typing import Any
 
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.files import read_json, write_json
+from keras_squeezebert.hub import pretrained_folder
 
 CONFIG_FILE = "config.json"
 
@@ -53,7 +54,6 @@ class SqueezeBertConfig:
         intermediate_groups: Groups of the first feed-forward convolution.
         output_groups: Groups of the second feed-forward convolution.
         tie_word_embeddings: Whether the masked-LM decoder is the embedding table.
-            Only true is supported.
         id2label: Label of each class id; its length is the number of labels.
             None stands for `LABEL_0`, `LABEL_1`.
         problem_type: Of sequence classification: "regression",
@@ -125,9 +125,16 @@ class SqueezeBertConfig:
     # === Conversion
 
     def replace(self, **changes: Any) -> "SqueezeBertConfig":
-        """A copy with some fields changed, validated anew."""
+        """A copy with some fields changed, validated anew.
+
+        `num_labels` stands for as many labels without names.
+        """
+        if "num_labels" in changes:
+            changes = _with_labels({"id2label": None, **changes})
+            del changes["num_labels"]
         if "hidden_size" in changes:
             changes.setdefault("embedding_size", None)
+        self._check_known(changes)
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -139,13 +146,7 @@ class SqueezeBertConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "SqueezeBertConfig":
         """The configuration in a dict of the fields above; any other is an error."""
-        known = [field.name for field in dataclasses.fields(cls)]
-        unknown = [name for name in values if name not in known]
-        if unknown:
-            raise InputError(
-                f"SqueezeBertConfig has only the fields {', '.join(known)}. "
-                f"Received: {_listed(unknown)}"
-            )
+        cls._check_known(values)
         return cls(**values)
 
     # === Hugging Face's config.json
@@ -166,24 +167,57 @@ class SqueezeBertConfig:
         write_json(os.path.join(folder, CONFIG_FILE), values)
 
     @classmethod
-    def from_pretrained(cls, folder: str | os.PathLike) -> "SqueezeBertConfig":
-        """Reads the `config.json` of a model's folder.
+    def from_pretrained(
+        cls,
+        source: str | os.PathLike,
+        *,
+        revision: str | None = None,
+        **changes: Any,
+    ) -> "SqueezeBertConfig":
+        """Reads the `config.json` of a model.
 
         `transformers` writes fields into every config that say nothing about this
         architecture (`transformers_version`, generation defaults, …): they are left
-        out. A field that resembles one of ours is taken for a misspelling.
+        out. A field that resembles one of ours is taken for a misspelling. The config
+        of a BERT gives a SqueezeBERT with every group count 1, which is the same.
+
+        Args:
+            source: A model's folder, or its id on the Hugging Face Hub.
+            revision: Branch, tag or commit on the Hub.
+            **changes: Fields that replace those read, e.g. `id2label`; `num_labels`
+                stands for as many labels without names.
 
         Raises:
             InputError: No such file, not JSON, another architecture, or a bad value.
+
+        Example:
+            >>> import tempfile
+            >>> folder = tempfile.mkdtemp()
+            >>> SqueezeBertConfig().save(folder)
+            >>> SqueezeBertConfig.from_pretrained(folder, num_labels=4).num_labels
+            4
         """
-        path = os.path.join(folder, CONFIG_FILE)
+        path = pretrained_folder(source, [CONFIG_FILE], revision) / CONFIG_FILE
         values = read_json(path)
         try:
-            return cls(**_own_fields(cls, values))
+            if values.get("model_type") == "bert":
+                values = _bert_fields(values)
+            config = cls(**_own_fields(cls, values))
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
+        return config.replace(**changes)
 
     # === Validation
+
+    @classmethod
+    def _check_known(cls, names):
+        known = [field.name for field in dataclasses.fields(cls)]
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise InputError(
+                f"SqueezeBertConfig has only the fields {', '.join(known)}. "
+                f"Received: {_listed(unknown)}"
+            )
 
     def _check_types(self):
         for field in dataclasses.fields(self):
@@ -240,11 +274,6 @@ class SqueezeBertConfig:
                 "A classification needs two labels or more. Received: "
                 f"problem_type={self.problem_type!r}, num_labels=1"
             )
-        if not self.tie_word_embeddings:
-            raise InputError(
-                "Only a masked-LM decoder tied to the word embeddings is supported. "
-                "Received: tie_word_embeddings=False"
-            )
 
     def _check_shapes(self):
         if self.embedding_size != self.hidden_size:
@@ -295,13 +324,33 @@ def _label_table(id2label):
     return dict(sorted(table.items()))
 
 
+def _bert_fields(values):
+    """A BERT's config as that of the SqueezeBERT that is equal to it."""
+    required = {
+        "position_embedding_type": "absolute",
+        "is_decoder": False,
+        "add_cross_attention": False,
+        # All of a BERT's LayerNorms have it; SqueezeBERT's encoder has 1e-12 always.
+        "layer_norm_eps": 1e-12,
+    }
+    for name, expected in required.items():
+        if values.get(name, expected) != expected:
+            raise InputError(
+                f"A BERT like this has no equal in SqueezeBERT. Expected: "
+                f"{name}={expected!r}. Received: {name}={values[name]!r}"
+            )
+    groups = [f.name for f in dataclasses.fields(SqueezeBertConfig)]
+    groups = [name for name in groups if name.endswith("_groups")]
+    return {**values, "model_type": "squeezebert", **dict.fromkeys(groups, 1)}
+
+
 def _own_fields(cls, values):
     """The fields of ours in what a `config.json` holds."""
     model_type = values.get("model_type", "squeezebert")
     if model_type != "squeezebert":
         raise InputError(
-            "Another architecture. Expected model_type='squeezebert'. Received: "
-            f"model_type={model_type!r}"
+            "Another architecture. Expected: model_type 'squeezebert' or 'bert'. "
+            f"Received: model_type={model_type!r}"
         )
     known = [field.name for field in dataclasses.fields(cls)]
     for name in values:
@@ -312,16 +361,23 @@ def _own_fields(cls, values):
                 f"Received: {name!r}"
             )
     own = {name: values[name] for name in known if name in values}
-    count = values.get("num_labels")  # old files have it in place of id2label
-    if count is not None:
-        if own.get("id2label") is None and isinstance(count, int):
-            own["id2label"] = {i: f"LABEL_{i}" for i in range(count)}
-        elif not own.get("id2label") or len(own["id2label"]) != count:
-            raise InputError(
-                "`num_labels` must be the length of `id2label`. Received: "
-                f"num_labels={count!r}"
-            )
-    return own
+    if values.get("num_labels") is None:
+        return own
+    # Old files have it in place of id2label.
+    return own | {"id2label": _with_labels(values)["id2label"]}
+
+
+def _with_labels(values):
+    """`values` with an `id2label` that fits its `num_labels`."""
+    count, id2label = values["num_labels"], values.get("id2label")
+    if id2label is None and isinstance(count, int):
+        id2label = {i: f"LABEL_{i}" for i in range(count)}
+    if not id2label or len(id2label) != count:
+        raise InputError(
+            "`num_labels` must be the length of `id2label`. Received: "
+            f"num_labels={count!r}"
+        )
+    return {**values, "id2label": id2label}
 
 
 def _check_choice(name, value, choices):

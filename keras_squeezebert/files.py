@@ -100,6 +100,7 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
     path = settled_folder(path)
     if path.exists() and not path.is_dir():
         raise InputError(f"A folder is expected. Received the file: {path}")
+    is_new = not path.exists()
     path.mkdir(parents=True, exist_ok=True)
     for abandoned in path.glob(f"{_DRAFT}*"):
         shutil.rmtree(abandoned, ignore_errors=True)
@@ -112,6 +113,9 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
         settled_folder(path)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+        if is_new:  # and empty, unless all went well
+            with contextlib.suppress(OSError):
+                path.rmdir()
 
 
 def settled_folder(path: str | os.PathLike) -> Path:

@@ -13,10 +13,10 @@ _BATCH_SIZE = 32
 
 
 class KerasTextModel:
-    """A sequence classifier in a folder, run by Keras; the twin of `LiteRTModel`.
+    """A sequence classifier run by Keras on text; the twin of `LiteRTModel`.
 
     Args:
-        folder: A folder that `save_pretrained` wrote, with a vocabulary.
+        source: A folder with a vocabulary, or an id on the Hugging Face Hub.
 
     Attributes:
         config: The model's `SqueezeBertConfig`.
@@ -27,18 +27,18 @@ class KerasTextModel:
         InputError: A file is missing or damaged.
     """
 
-    def __init__(self, folder: str | os.PathLike):
+    def __init__(self, source: str | os.PathLike):
         from keras_squeezebert.models import SqueezeBertForSequenceClassification
 
-        self.model = SqueezeBertForSequenceClassification.from_pretrained(folder)
+        self.model = SqueezeBertForSequenceClassification.from_pretrained(source)
         if self.model.load_report.initialized:
             raise InputError(
-                f"{folder} holds no trained classifier: "
+                f"{source} holds no trained classifier: "
                 f"{', '.join(self.model.load_report.initialized)} is missing. Train "
                 "one with `squeezebert finetune sequence-classification`"
             )
         self.config = self.model.config
-        self.tokenizer = SqueezeBertTokenizerFast.from_pretrained(folder)
+        self.tokenizer = SqueezeBertTokenizerFast.from_pretrained(source)
 
     def predict(self, texts, text_pairs=None, progress=False) -> dict[str, np.ndarray]:
         """Logits, float (texts, num_labels), by the name `logits`."""
@@ -55,19 +55,19 @@ class KerasTextModel:
 
 
 def load_text_model(path: str | os.PathLike):
-    """A `KerasTextModel` of a folder, or a `LiteRTModel` of a .tflite file.
+    """A `KerasTextModel` of a folder or Hub id, or a `LiteRTModel` of a .tflite file.
 
     Both have `config` and `predict(texts, text_pairs, progress)`.
 
     Raises:
         InputError: There is nothing at `path`, or no classifier with single labels.
     """
-    if os.path.isdir(path):
-        model = KerasTextModel(path)
-    else:
+    if os.path.isfile(path) or str(path).endswith(".tflite"):
         from keras_squeezebert.tflite import LiteRTModel
 
         model = LiteRTModel(path)
+    else:
+        model = KerasTextModel(path)
     if model.config is None:
         raise InputError(
             "A .tflite without config does not tell its labels. Export it with "

@@ -4,4 +4,4 @@ import sys
 from pathlib import Path
 
 # pytest's importlib mode adds no folder of tests to the path.
-sys.path.append(str(Path(__file__).parent / "models"))
+sys.path += [str(Path(__file__).parent / folder) for folder in ("models", "cli")]

@@ -160,7 +160,6 @@ def test_types(changes, message):
         ({"hidden_act": "tanh"}, "'gelu', .*Received: hidden_act='tanh'"),
         ({"problem_type": "ranking"}, "'regression', .*Received: problem_type='rank"),
         ({"problem_type": 1}, "Received: problem_type=1"),
-        ({"tie_word_embeddings": False}, "Received: tie_word_embeddings=False"),
         ({"embedding_size": 60}, "Received: embedding_size=60, hidden_size=120"),
     ],
 )
@@ -187,6 +186,11 @@ def test_intermediate_size_is_divisible(divisor):
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations(name):
     assert small(hidden_act=name).hidden_act == name
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_the_decoder_may_be_tied_or_not(tied):
+    assert small(tie_word_embeddings=tied).tie_word_embeddings is tied
 
 
 @pytest.mark.parametrize(
@@ -245,7 +249,9 @@ def test_from_dict_names_unknown_and_known_fields():
 
 
 @pytest.mark.parametrize(
-    "config", [SqueezeBertConfig(), small()], ids=["base", "small"]
+    "config",
+    [SqueezeBertConfig(), small(), small(tie_word_embeddings=False)],
+    ids=["base", "small", "untied"],
 )
 def test_file_round_trip(tmp_path, config):
     config.save(tmp_path, architecture="SqueezeBertForMaskedLM")
@@ -272,7 +278,7 @@ def test_fields_of_other_programs_are_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"model_type": "bert"}, "Received: model_type='bert'"),
+        ({"model_type": "roberta"}, "'bert'. Received: model_type='roberta'"),
         ({"hidden_size": "768"}, "config.json: `hidden_size` .*Received: hidden_size="),
         ({"q_groups": 5}, "config.json: `hidden_size` must be divisible by `q_groups`"),
         ({"num_labels": 0}, "config.json: "),
@@ -298,6 +304,136 @@ def test_files_that_do_not_fit(tmp_path, values, message):
 def test_no_file(tmp_path):
     with pytest.raises(InputError, match=r"config\.json"):
         SqueezeBertConfig.from_pretrained(tmp_path)
+
+
+# === Changes to what a file says
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id2label": {0: "x", 1: "y"}},
+        {"num_labels": 2},
+        {"num_labels": 2, "id2label": {0: "x", 1: "y"}},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"num_labels": 3},
+        {"id2label": {"0": "a", "1": "b", "2": "c"}},
+        {"num_labels": 3, "id2label": {"0": "a", "1": "b", "2": "c"}},
+    ],
+    ids=str,
+)
+def test_labels_that_replace_those_of_the_file(tmp_path, values, changes):
+    config = SqueezeBertConfig.from_pretrained(
+        write_config(tmp_path, values), **changes
+    )
+    expected = changes.get("id2label", {0: "LABEL_0", 1: "LABEL_1"})
+    assert config == SqueezeBertConfig(id2label=expected)
+
+
+def test_any_field_may_be_replaced(tmp_path):
+    other = small(**{name: getattr(SqueezeBertConfig(), name) for name in DIVISORS})
+    small().save(tmp_path)
+    changes = {name: getattr(other, name) for name in DIVISORS}
+    assert SqueezeBertConfig.from_pretrained(tmp_path, **changes) == other
+
+
+def test_the_source_s_labels_stay_if_only_others_change(tmp_path):
+    small().save(tmp_path)
+    config = SqueezeBertConfig.from_pretrained(tmp_path, tie_word_embeddings=False)
+    assert config == small(tie_word_embeddings=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"q_groups": 7}, "divisible by `q_groups`"),
+        ({"num_labels": 2, "id2label": {0: "a"}}, "num_labels=2"),
+        ({"num_labels": 0}, "id2label"),
+        ({"hiden_size": 12}, "hiden_size"),
+        # Unlike in a file, no other program can have meant something else by it.
+        ({"labels": ["x", "y"]}, "labels"),
+        ({"new_heads": True}, "new_heads"),
+    ],
+    ids=str,
+)
+def test_changes_that_do_not_fit(tmp_path, changes, message):
+    small().save(tmp_path)
+    with pytest.raises(InputError, match=message):
+        SqueezeBertConfig.from_pretrained(tmp_path, **changes)
+
+
+# === BERT
+
+BERT = {
+    "model_type": "bert",
+    "architectures": ["BertForMaskedLM"],
+    "vocab_size": 99,
+    "hidden_size": 120,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 10,
+    "intermediate_size": 240,
+    "type_vocab_size": 2,
+    "position_embedding_type": "absolute",
+    "layer_norm_eps": 1e-12,
+    "use_cache": True,
+    "gradient_checkpointing": False,
+    "classifier_dropout": None,
+}
+GROUPS = [name for name in FIELDS if name.endswith("_groups")]
+
+
+def test_a_bert_is_a_squeezebert_without_groups(tmp_path):
+    config = SqueezeBertConfig.from_pretrained(write_config(tmp_path, BERT))
+    own = {name: value for name, value in BERT.items() if name in FIELDS}
+    assert config == SqueezeBertConfig(**own, **dict.fromkeys(GROUPS, 1))
+
+
+def test_a_bert_may_lack_the_fields_that_older_files_lack(tmp_path):
+    config = SqueezeBertConfig.from_pretrained(
+        write_config(tmp_path, {"model_type": "bert"})
+    )
+    assert config == SqueezeBertConfig(**dict.fromkeys(GROUPS, 1))
+
+
+def test_labels_of_a_bert_may_be_replaced(tmp_path):
+    config = SqueezeBertConfig.from_pretrained(
+        write_config(tmp_path, BERT), num_labels=4
+    )
+    assert config.num_labels == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"position_embedding_type": "relative_key"},
+            "position_embedding_type='absolute'. Received: .*='relative_key'",
+        ),
+        ({"is_decoder": True}, "is_decoder=False. Received: is_decoder=True"),
+        ({"add_cross_attention": True}, "Received: add_cross_attention=True"),
+        ({"layer_norm_eps": 1e-5}, "layer_norm_eps=1e-12. Received: .*=1e-05"),
+        ({"hidden_act": "tanh"}, "Received: hidden_act='tanh'"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else next(iter(value)),
+)
+def test_a_bert_without_an_equal(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        SqueezeBertConfig.from_pretrained(write_config(tmp_path, BERT | changes))
+
+
+def test_the_bert_that_transformers_writes(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    transformers.BertConfig(num_hidden_layers=3, num_labels=5).save_pretrained(tmp_path)
+    config = SqueezeBertConfig.from_pretrained(tmp_path)
+    expected = dict.fromkeys(GROUPS, 1) | {"num_hidden_layers": 3}
+    labels = {index: f"LABEL_{index}" for index in range(5)}
+    assert config == SqueezeBertConfig(id2label=labels, **expected)
 
 
 # === transformers
@@ -328,7 +464,9 @@ def test_defaults_are_those_of_transformers():
 def test_transformers_reads_ours(tmp_path, num_labels, problem_type):
     transformers = pytest.importorskip("transformers")
     labels = {index: f"label {index}" for index in range(num_labels)}
-    ours = small(id2label=labels, problem_type=problem_type)
+    ours = small(
+        id2label=labels, problem_type=problem_type, tie_word_embeddings=num_labels != 2
+    )
     ours.save(tmp_path)
     assert_equal_fields(ours, transformers.SqueezeBertConfig.from_pretrained(tmp_path))
 
@@ -336,7 +474,11 @@ def test_transformers_reads_ours(tmp_path, num_labels, problem_type):
 @TASKS
 def test_we_read_what_transformers_writes(tmp_path, num_labels, problem_type):
     transformers = pytest.importorskip("transformers")
-    values = {**SMALL, "problem_type": problem_type}
+    values = {
+        **SMALL,
+        "problem_type": problem_type,
+        "tie_word_embeddings": num_labels != 2,
+    }
     del values["id2label"]
     theirs = transformers.SqueezeBertConfig(**values, num_labels=num_labels)
     theirs.save_pretrained(tmp_path)

@@ -145,11 +145,11 @@ def test_an_error_leaves_the_old_folder(tmp_path, error):
     assert os.listdir(tmp_path) == ["model"]
 
 
-def test_an_error_in_a_first_save_leaves_no_file(tmp_path):
+def test_an_error_in_a_first_save_leaves_nothing(tmp_path):
     with pytest.raises(ValueError), atomic_folder(tmp_path / "model") as draft:
         (draft / "weights").write_text("new")
         raise ValueError
-    assert os.listdir(tmp_path / "model") == []
+    assert os.listdir(tmp_path) == []
 
 
 def test_readers_meanwhile_see_the_old_folder(tmp_path):

@@ -18,7 +18,7 @@ def test_the_python_example_runs(tmp_path, monkeypatch):
     names = {}
     exec(compile(example, "README.md", "exec"), names)
     assert names["path"].stat().st_size > 1e6
-    assert names["model"].load_report.initialized == []
+    assert names["model"].load_report.initialized == {}
 
 
 INDENTED = "\n".join(re.findall(r"^    (.*)$", README, re.MULTILINE))

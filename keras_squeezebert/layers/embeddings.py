@@ -79,6 +79,10 @@ class SqueezeBertEmbeddings(ConfiguredLayer):
                 f"e.g. tokenizer(texts, max_length={limit}). Received: {seq} tokens"
             )
         words = lookup(self.word_embeddings, input_ids)
+        if training:
+            # What PyTorch's `padding_idx` does: padding teaches its row nothing.
+            is_padding = ops.equal(input_ids, self.config.pad_token_id)[..., None]
+            words = ops.where(is_padding, ops.stop_gradient(words), words)
         positions = self.position_embeddings[: ops.shape(input_ids)[-1]]
         token_types = lookup(self.token_type_embeddings, token_type_ids)
         x = self.layer_norm(words + positions + token_types)  # (batch, seq, hidden)

@@ -17,10 +17,12 @@ from keras_squeezebert.layers.layer_norm import LayerNorm
 class SqueezeBertMaskedLMHead(ConfiguredLayer):
     """Dense → activation → LayerNorm → decoder, which is the word embedding table.
 
+    With `config.tie_word_embeddings=False` the decoder has a table of its own.
+
     Args:
         config: The model's `SqueezeBertConfig`.
         embeddings: The model's `SqueezeBertEmbeddings`, whose table the decoder uses.
-            Only the bias of the decoder is the head's own.
+            The bias of the decoder is always the head's own.
         **kwargs: `name`, `dtype`, … of `keras.layers.Layer`.
 
     Call arguments:
@@ -61,13 +63,22 @@ class SqueezeBertMaskedLMHead(ConfiguredLayer):
     def build(self, hidden_shape):
         self.dense.build(hidden_shape)
         self.layer_norm.build(hidden_shape)
+        vocab_size, hidden_size = self.config.vocab_size, self.config.hidden_size
+        if not self.config.tie_word_embeddings:
+            self.decoder = self.add_weight(
+                name="decoder",
+                shape=(vocab_size, hidden_size),
+                initializer=kernel_initializer(self.config),
+            )
         self.bias = self.add_weight(
-            name="bias", shape=(self.config.vocab_size,), initializer="zeros"
+            name="bias", shape=(vocab_size,), initializer="zeros"
         )
 
     def call(self, hidden):
         x = self.layer_norm(self.activation(self.dense(hidden)))  # (batch, seq, hidden)
-        table = ops.cast(self.embeddings.word_embeddings, x.dtype)
+        tied = self.config.tie_word_embeddings
+        decoder = self.embeddings.word_embeddings if tied else self.decoder
+        table = ops.cast(decoder, x.dtype)  # (vocab, hidden)
         return ops.matmul(x, ops.transpose(table)) + self.bias  # (batch, seq, vocab)
 
     def compute_output_shape(self, hidden_shape):

@@ -66,16 +66,20 @@ class SqueezeBertSelfAttention(ConfiguredLayer):
             projection.build(hidden_shape)
 
     def call(self, hidden, attention_bias, training=None):
-        query = self._split_heads(self.query(hidden))  # (batch, heads, seq, head)
-        key = self._split_heads(self.key(hidden))  # (batch, heads, seq, head)
-        value = self._split_heads(self.value(hidden))  # (batch, heads, seq, head)
-        key = ops.swapaxes(key, -1, -2)  # (batch, heads, head, seq)
-        scores = ops.matmul(query, key)  # (batch, heads, seq, seq)
-        probabilities = ops.softmax(scores + attention_bias)
+        probabilities = self.probabilities(hidden, attention_bias)
         probabilities = self.dropout(probabilities, training=training)
+        value = self._split_heads(self.value(hidden))  # (batch, heads, seq, head)
         context = ops.matmul(probabilities, value)  # (batch, heads, seq, head)
         context = ops.transpose(context, (0, 2, 1, 3))  # (batch, seq, heads, head)
         return ops.reshape(context, ops.shape(hidden))
+
+    def probabilities(self, hidden, attention_bias):
+        """softmax(QKᵀ/√d + bias), float (batch, heads, seq, seq)."""
+        query = self._split_heads(self.query(hidden))  # (batch, heads, seq, head)
+        key = self._split_heads(self.key(hidden))  # (batch, heads, seq, head)
+        key = ops.swapaxes(key, -1, -2)  # (batch, heads, head, seq)
+        scores = ops.matmul(query, key)  # (batch, heads, seq, seq)
+        return ops.softmax(scores + attention_bias)
 
     def _split_heads(self, x):
         *_, seq, _ = ops.shape(x)

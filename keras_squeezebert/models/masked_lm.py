@@ -14,9 +14,9 @@ from keras_squeezebert.models.pretrained_model import PretrainedModel
 class SqueezeBertForMaskedLM(PretrainedModel):
     """SqueezeBERT with a score of every word piece at every position.
 
-    The decoder is tied to the word embeddings and has a bias of its own. It is
-    compiled for labels int (batch, seq): the original id where a token was masked,
-    −100, which is ignored, elsewhere.
+    The decoder is the word embedding table, unless `config.tie_word_embeddings` is
+    False, and has a bias of its own. The model is compiled for labels int (batch,
+    seq): the original id where a token was masked, −100, which is ignored, elsewhere.
 
     Args:
         config: A `SqueezeBertConfig`.

@@ -9,7 +9,7 @@ from keras_squeezebert.layers import (
     SqueezeBertPooler,
 )
 from keras_squeezebert.layers.base import PACKAGE
-from keras_squeezebert.models.inputs import token_inputs
+from keras_squeezebert.models.inputs import check_inputs, token_inputs
 from keras_squeezebert.models.pretrained_model import PretrainedModel
 
 
@@ -17,8 +17,9 @@ from keras_squeezebert.models.pretrained_model import PretrainedModel
 class SqueezeBertModel(PretrainedModel):
     """SqueezeBERT: embeddings, encoder and pooler, as a Functional model.
 
-    The output of every layer can be had by Keras' own means, e.g.
-    `model.get_layer("encoder_layer_3").output`.
+    The output of a layer can be had by Keras' own means, e.g.
+    `model.get_layer("encoder_layer_3").output`, and all that `transformers` calls
+    `hidden_states` and `attentions` from :meth:`intermediate_outputs`.
 
     Args:
         config: A `SqueezeBertConfig`.
@@ -80,5 +81,44 @@ class SqueezeBertModel(PretrainedModel):
         }
         super().__init__(config, inputs, outputs, dtype=dtype, **kwargs)
         self.embeddings = embeddings
+        self.attention_bias = attention_bias
         self.encoder_layers = encoder_layers
         self.pooler = pooler
+
+    def intermediate_outputs(self, inputs):
+        """What every layer of the encoder computes, for study and for distillation.
+
+        Args:
+            inputs: As in a call, eager or inside a `tf.function`.
+
+        Returns:
+            Dict: `hidden_states`, a list of float (batch, seq, hidden), the embeddings
+            and then the output of each encoder layer; `attentions`, a list of float
+            (batch, heads, seq, seq), the probabilities in each. `transformers` gives
+            the masked scores before the softmax as a SqueezeBERT's `attentions`.
+
+        Example:
+            >>> import numpy as np
+            >>> from keras_squeezebert import SqueezeBertConfig
+            >>> model = SqueezeBertModel(SqueezeBertConfig(
+            ...     vocab_size=100, hidden_size=32, intermediate_size=64,
+            ...     num_hidden_layers=2, num_attention_heads=4,
+            ... ))
+            >>> ids = np.array([[2, 17, 3]], "int32")
+            >>> outputs = model.intermediate_outputs({
+            ...     "input_ids": ids,
+            ...     "attention_mask": np.sign(ids),
+            ...     "token_type_ids": np.zeros_like(ids),
+            ... })
+            >>> len(outputs["hidden_states"]), outputs["attentions"][0].shape
+            (3, TensorShape([1, 4, 3, 3]))
+        """
+        check_inputs(inputs, self)
+        bias = self.attention_bias(inputs["attention_mask"])
+        hidden_states = [self.embeddings(inputs["input_ids"], inputs["token_type_ids"])]
+        attentions = []
+        for layer in self.encoder_layers:
+            hidden = hidden_states[-1]
+            attentions.append(layer.attention.probabilities(hidden, bias))
+            hidden_states.append(layer(hidden, bias))
+        return {"hidden_states": hidden_states, "attentions": attentions}

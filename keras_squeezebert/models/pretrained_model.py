@@ -1,14 +1,18 @@
 """PretrainedModel: what all models share, which is not about what they compute."""
 
+import logging
 import os
+from typing import Any
 
 import keras
 
 from keras_squeezebert.config import SqueezeBertConfig
 from keras_squeezebert.converters import load_checkpoint, save_checkpoint
-from keras_squeezebert.files import atomic_folder, settled_folder
+from keras_squeezebert.files import atomic_folder
 from keras_squeezebert.models.inputs import check_inputs
 from keras_squeezebert.models.optimizer import adamw
+
+logger = logging.getLogger(__name__)
 
 
 class PretrainedModel(keras.Model):
@@ -120,30 +124,67 @@ class PretrainedModel(keras.Model):
     @classmethod
     def from_pretrained(
         cls,
-        folder: str | os.PathLike,
+        source: str | os.PathLike,
         *,
+        revision: str | None = None,
         config: SqueezeBertConfig | None = None,
         new_head: bool = False,
+        ignore_mismatched_sizes: bool = False,
         dtype=None,
+        **changes: Any,
     ):
-        """A model with the weights of a folder, of this class or of another.
+        """A model with the weights of a checkpoint, of this class or of another.
 
-        The encoder must be there. A head that the folder lacks keeps its random
-        initial weights, and one that this class lacks is left out; `load_report`
-        of the model says which.
+        Checkpoints are what `save_pretrained` writes and what `transformers` writes
+        or ever wrote, of a SqueezeBERT or of a BERT, which is a SqueezeBERT with every
+        group count 1. The encoder must be there. A head that the checkpoint lacks
+        keeps its random initial weights, which is logged as a warning, and one that
+        this class lacks is left out; `load_report` of the model says of every weight
+        what became of it.
 
         Args:
-            folder: A folder with `config.json` and `model.safetensors`.
-            config: Takes the place of the folder's, e.g. to change the labels.
+            source: A folder, or an id on the Hugging Face Hub, such as
+                "squeezebert/squeezebert-uncased".
+            revision: Branch, tag or commit on the Hub.
+            config: Takes the place of the checkpoint's.
             new_head: Whether the head keeps its random initial weights even if the
-                folder has one: it was trained for other labels.
+                checkpoint has one: it was trained for other labels.
+            ignore_mismatched_sizes: Whether weights of another shape than the model's
+                keep their random initial values, rather than be an error.
             dtype: Dtype policy, e.g. "mixed_float16". Default: Keras' global one.
+            **changes: Fields of the config to change, e.g. `id2label`, `num_labels`.
 
         Raises:
-            InputError: A file is missing or damaged, or a weight has another shape.
+            InputError: There is no such model; a file is missing or damaged, or would
+                run code; a weight has another shape.
+
+        Example:
+            >>> import tempfile
+            >>> from keras_squeezebert import SqueezeBertForTokenClassification
+            >>> config = SqueezeBertConfig(
+            ...     hidden_size=32, intermediate_size=64,
+            ...     num_hidden_layers=2, num_attention_heads=4,
+            ... )
+            >>> folder = tempfile.mkdtemp()
+            >>> SqueezeBertForTokenClassification(config).save_pretrained(folder)
+            >>> model = SqueezeBertForTokenClassification.from_pretrained(folder)
+            >>> len(model.load_report.loaded), model.load_report.initialized
+            (41, {})
         """
-        folder = settled_folder(folder)
-        config = config or SqueezeBertConfig.from_pretrained(folder)
+        if config is None:
+            config = SqueezeBertConfig.from_pretrained(
+                source, revision=revision, **changes
+            )
+        elif changes:
+            config = config.replace(**changes)
         model = cls(config, dtype=dtype)
-        model.load_report = load_checkpoint(model, folder, new_head)
+        report = model.load_report = load_checkpoint(
+            model,
+            source,
+            revision=revision,
+            new_head=new_head,
+            ignore_mismatched_sizes=ignore_mismatched_sizes,
+        )
+        if any(v.path in report.initialized for v in model.trainable_variables):
+            logger.warning("%s", report)
         return model

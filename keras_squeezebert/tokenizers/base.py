@@ -9,7 +9,12 @@ import numpy as np
 from tokenizers import decoders
 
 from keras_squeezebert.errors import InputError
-from keras_squeezebert.tokenizers.folder import read_tokenizer, write_tokenizer
+from keras_squeezebert.hub import pretrained_folder
+from keras_squeezebert.tokenizers.folder import (
+    TOKENIZER_FILES,
+    read_tokenizer,
+    write_tokenizer,
+)
 from keras_squeezebert.tokenizers.options import TokenizerOptions
 from keras_squeezebert.tokenizers.vocabulary import PREFIX, as_vocabulary
 
@@ -131,18 +136,27 @@ class TokenizerBase:
     # === Folders
 
     @classmethod
-    def from_pretrained(cls, folder: str | os.PathLike, **changes: Any):
-        """The tokenizer of a Hugging Face model folder.
+    def from_pretrained(
+        cls,
+        source: str | os.PathLike,
+        *,
+        revision: str | None = None,
+        **changes: Any,
+    ):
+        """The tokenizer of a Hugging Face model.
 
         Args:
-            folder: Holds `vocab.txt` or `tokenizer.json`, and perhaps
-                `tokenizer_config.json`.
-            **changes: Constructor arguments that replace what the folder says.
+            source: A folder that holds `vocab.txt` or `tokenizer.json`, and perhaps
+                `tokenizer_config.json`; or an id on the Hugging Face Hub.
+            revision: Branch, tag or commit on the Hub.
+            **changes: Constructor arguments that replace what the source says.
 
         Raises:
             InputError: The files are missing or describe another kind of tokenizer.
         """
-        tokens, options = read_tokenizer(folder)
+        tokens, options = read_tokenizer(
+            pretrained_folder(source, TOKENIZER_FILES, revision)
+        )
         return cls(tokens, **{**vars(options), **changes})
 
     def save_pretrained(self, folder: str | os.PathLike) -> None:

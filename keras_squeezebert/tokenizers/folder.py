@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_squeezebert.errors import InputError
-from keras_squeezebert.files import read_json, settled_folder, write_json
+from keras_squeezebert.files import read_json, write_json
 from keras_squeezebert.tokenizers.options import TokenizerOptions
 from keras_squeezebert.tokenizers.vocabulary import (
     PREFIX,
@@ -17,6 +17,7 @@ from keras_squeezebert.tokenizers.vocabulary import (
 
 TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
 TOKENIZER_FILE = "tokenizer.json"
+TOKENIZER_FILES = (VOCABULARY_FILE, TOKENIZER_FILE, TOKENIZER_CONFIG_FILE)
 
 
 def read_tokenizer(folder: str | os.PathLike) -> tuple[list[str], TokenizerOptions]:
@@ -30,7 +31,7 @@ def read_tokenizer(folder: str | os.PathLike) -> tuple[list[str], TokenizerOptio
     Raises:
         InputError: Neither file is there, or they describe another kind of tokenizer.
     """
-    folder = settled_folder(folder)
+    folder = Path(folder)
     values = {}
     if (folder / VOCABULARY_FILE).is_file():
         tokens = read_vocabulary(folder / VOCABULARY_FILE)

@@ -30,21 +30,22 @@ def small_config(vocab_size, labels, **changes):
     return SqueezeBertConfig(**fields)
 
 
-def start_classifier(labels, folder=None, max_length=128):
+def start_classifier(labels, source=None, max_length=128, revision=None):
     """A sequence classifier to fine-tune, and its tokenizer.
 
     Args:
         labels: The labels of the training data, with repetitions.
-        folder: A model's folder to start from; None starts from random weights, with
-            the vocabulary of uncased BERT.
+        source: A model to start from, a folder or an id on the Hugging Face Hub; None
+            starts from random weights, with the vocabulary of uncased BERT.
         max_length: Tokens of the longest text that the model will be given.
+        revision: Branch, tag or commit on the Hub.
 
     Returns:
-        `(model, tokenizer)`. A folder's own labels are kept if the training data has
+        `(model, tokenizer)`. The source's own labels are kept if the training data has
         no others, so that training can go on; otherwise the head starts anew.
 
     Raises:
-        InputError: There is only one label, or the folder's model is too short.
+        InputError: There is only one label, or the source's model is too short.
 
     Example:
         >>> model, _ = start_classifier(["yes", "no", "no"])
@@ -57,7 +58,7 @@ def start_classifier(labels, folder=None, max_length=128):
             "The training data must have two different labels or more. "
             f"Received: {', '.join(map(repr, labels)) or 'none'}"
         )
-    if folder is None:
+    if source is None:
         tokenizer = SqueezeBertTokenizerFast(model_max_length=max(max_length, 512))
         config = small_config(
             tokenizer.vocab_size,
@@ -66,17 +67,17 @@ def start_classifier(labels, folder=None, max_length=128):
         )
         return SqueezeBertForSequenceClassification(config), tokenizer
 
-    tokenizer = SqueezeBertTokenizerFast.from_pretrained(folder)
-    config = SqueezeBertConfig.from_pretrained(folder)
+    tokenizer = SqueezeBertTokenizerFast.from_pretrained(source, revision=revision)
+    config = SqueezeBertConfig.from_pretrained(source, revision=revision)
     if max_length > config.max_position_embeddings:
         raise InputError(
-            f"The model in {folder} takes at most {config.max_position_embeddings} "
+            f"The model {source} takes at most {config.max_position_embeddings} "
             f"tokens. Received: max_length={max_length}"
         )
     new_head = not set(labels) <= set(config.label2id)
     if new_head:
         config = config.replace(id2label=dict(enumerate(labels)), problem_type=None)
     model = SqueezeBertForSequenceClassification.from_pretrained(
-        folder, config=config, new_head=new_head
+        source, config=config, new_head=new_head, revision=revision
     )
     return model, tokenizer

@@ -1,69 +1,25 @@
 """The command line: what it prints, what it writes, how it fails."""
 
-import contextlib
 import csv
-import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
-from unittest import mock
 
 import numpy as np
 import pytest
+from command_line import run, run_process, succeed
 
 from keras_squeezebert import (
     SqueezeBertConfig,
     SqueezeBertForSequenceClassification,
     SqueezeBertTokenizerFast,
 )
-from keras_squeezebert.cli import main
 from keras_squeezebert.tflite import LiteRTModel, read_ops
 
 TEXTS = ["lovely film", "dull film", "a lovely day", "what a dull day"]
 LABELS = ["good", "bad", "good", "bad"]
-
-
-class Finished(NamedTuple):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def run(*arguments, cwd):
-    """`squeezebert ARGUMENTS` in this process, which has TensorFlow loaded already."""
-    # --verbose: this process' stderr is pytest's.
-    command = ["squeezebert", "--verbose", *map(str, arguments)]
-    stdout, stderr = io.StringIO(), io.StringIO()
-    with (
-        contextlib.chdir(cwd),
-        contextlib.redirect_stdout(stdout),
-        contextlib.redirect_stderr(stderr),
-        mock.patch.object(sys, "argv", command),
-        pytest.raises(SystemExit) as stop,
-    ):
-        main()
-    return Finished(stop.value.code or 0, stdout.getvalue(), stderr.getvalue())
-
-
-def run_process(*arguments, cwd):
-    """`squeezebert ARGUMENTS` as a user runs it."""
-    code = "from keras_squeezebert.cli import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-
-
-def succeed(*arguments, cwd):
-    finished = run(*arguments, cwd=cwd)
-    assert finished.returncode == 0, finished.stderr
-    return finished.stdout
 
 
 def write_csv(path, texts, labels, columns=("text", "label")):
@@ -262,8 +218,8 @@ MISTAKES = {
         ["line 2"],
     ),
     "no such model": (
-        ("predict", "nowhere", "text"),
-        ["nowhere", "does not exist"],
+        ("predict", "./nowhere", "text"),
+        ["There is no such folder: ./nowhere"],
     ),
     "a truncated weights file": (
         ("predict", "cut", "text"),
