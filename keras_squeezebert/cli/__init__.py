@@ -1,6 +1,7 @@
 """The command line: `squeezebert`, one subcommand a file."""
 
 import importlib
+import logging
 import os
 import sys
 
@@ -8,7 +9,7 @@ import click
 
 from keras_squeezebert.errors import InputError
 
-COMMANDS = ("demo", "evaluate", "export", "finetune", "predict")
+COMMANDS = ("convert", "demo", "evaluate", "export", "finetune", "predict")
 
 
 class LazyGroup(click.Group):
@@ -37,7 +38,10 @@ def squeezebert(verbose):
       squeezebert evaluate my-model --data test.csv --json
       squeezebert export my-model my-model.tflite --sequence-length 64
       squeezebert predict my-model.tflite "turn on the lights"
+      squeezebert convert squeezebert/squeezebert-uncased squeezebert-uncased
     """
+    # What a load left out is printed by the commands themselves.
+    logging.getLogger("keras_squeezebert").setLevel(logging.ERROR)
     if not verbose:
         silence_native_notes()
 

@@ -8,7 +8,7 @@ from keras_squeezebert.cli.options import as_json, data_columns
 
 
 @click.command()
-@click.argument("model", type=click.Path(exists=True))
+@click.argument("model")
 @click.option(
     "--data",
     required=True,
@@ -18,7 +18,7 @@ from keras_squeezebert.cli.options import as_json, data_columns
 @data_columns
 @as_json
 def evaluate(model, data, text_column, label_column, text_pair_column, as_json):
-    """Measure the accuracy of MODEL, a model's folder or a .tflite file.
+    """Measure the accuracy of MODEL, a model's folder, a Hub id or a .tflite file.
 
     \b
     Examples:

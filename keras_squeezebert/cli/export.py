@@ -4,7 +4,7 @@ import click
 
 
 @click.command()
-@click.argument("model_dir", type=click.Path(exists=True, file_okay=False))
+@click.argument("model_dir")
 @click.argument("out", type=click.Path(dir_okay=False))
 @click.option(
     "--format",
@@ -31,8 +31,8 @@ import click
 def export(model_dir, out, file_format, sequence_length, quantization):
     """Write the sequence classifier in MODEL_DIR to OUT, a .tflite file.
 
-    Config and vocabulary are packed into the file, so that it is all that
-    `squeezebert predict` needs.
+    MODEL_DIR is a model's folder, or its id on the Hugging Face Hub. Config and
+    vocabulary are packed into the file, so that it is all `squeezebert predict` needs.
 
     \b
     Examples:

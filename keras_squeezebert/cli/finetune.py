@@ -2,7 +2,7 @@
 
 import click
 
-from keras_squeezebert.cli.options import data_columns
+from keras_squeezebert.cli.options import data_columns, revision
 
 
 @click.group()
@@ -33,11 +33,12 @@ def finetune():
 )
 @click.option(
     "--model",
-    "model_path",
-    type=click.Path(exists=True, file_okay=False),
-    help="Folder of a model to start from. Without it, a small one is trained from "
+    "source",
+    help="Model to start from, a folder or an id on the Hugging Face Hub, such as "
+    "squeezebert/squeezebert-mnli-headless. Without it, a small one is trained from "
     "scratch with the vocabulary of uncased BERT.",
 )
+@revision
 @data_columns
 @click.option(
     "--epochs",
@@ -70,7 +71,8 @@ def sequence_classification(
     train_path,
     eval_path,
     output,
-    model_path,
+    source,
+    revision,
     text_column,
     label_column,
     text_pair_column,
@@ -105,16 +107,16 @@ def sequence_classification(
     from keras_squeezebert.training.start import start_classifier
 
     keras.utils.set_random_seed(seed)
-    model, tokenizer = start_classifier(train.labels, model_path, max_length)
+    model, tokenizer = start_classifier(train.labels, source, max_length, revision)
     if model.load_report:
-        click.echo(f"{model_path}: {model.load_report}")
+        click.echo(model.load_report)
     settings = {"batch_size": batch_size, "max_length": max_length}
     fine_tune(
         model,
         text_batches(train, tokenizer, model.config, shuffle_seed=seed, **settings),
         text_batches(evaluation, tokenizer, model.config, **settings),
         epochs=epochs,
-        learning_rate=learning_rate or (5e-5 if model_path else 1e-3),
+        learning_rate=learning_rate or (5e-5 if source else 1e-3),
     )
     model.save_pretrained(output)
     tokenizer.save_pretrained(output)

@@ -18,6 +18,9 @@ text_pair_column = click.option(
     "--text-pair-column",
     help="Column, or JSON key, of the second text, for pairs.",
 )
+revision = click.option(
+    "--revision", help="Branch, tag or commit of a model on the Hugging Face Hub."
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

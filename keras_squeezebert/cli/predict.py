@@ -8,7 +8,7 @@ from keras_squeezebert.cli.options import as_json
 
 
 @click.command()
-@click.argument("model", type=click.Path(exists=True))
+@click.argument("model")
 @click.argument("texts", nargs=-1, required=True)
 @click.option("--text-pair", help="The second text, for models of pairs.")
 @click.option(
@@ -20,7 +20,7 @@ from keras_squeezebert.cli.options import as_json
 )
 @as_json
 def predict(model, texts, text_pair, top, as_json):
-    """Classify TEXTS with MODEL, a model's folder or a .tflite file.
+    """Classify TEXTS with MODEL, a model's folder, a Hub id or a .tflite file.
 
     \b
     Examples:
