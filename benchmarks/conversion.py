@@ -58,6 +58,7 @@ def measure(library, folder):
 
 def prepare_keras_squeezebert():
     import numpy as np
+    import torch  # noqa: F401  which a .bin needs, and transformers has loaded
 
     from keras_squeezebert import SqueezeBertForMaskedLM
 

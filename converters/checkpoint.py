@@ -1,5 +1,6 @@
 """Assigns the weights of a checkpoint to a model, and writes them as one."""
 
+import math
 import os
 
 import keras
@@ -98,10 +99,17 @@ def load_checkpoint(
         fitting[row.variable] = key
     for key in fitting.values():
         stored[key].check_values()
+    report = _report(source, variables, rows, stored, fitting, excluded)
 
-    for variable, key in fitting.items():
-        variables[variable].assign(rows[key].transform(stored[key].read()))
-    return _report(source, variables, rows, stored, fitting, excluded)
+    # The file is opened anew, as what has been looked at stays in memory until it is
+    # closed. The largest go first, so that they are copied while little else is there.
+    del tensors, stored
+    _, tensors = read_weights(folder)
+    transforms = {row.variable: row.transform for row in rows.values()}
+    for variable in sorted(report.loaded, key=lambda v: -math.prod(variables[v].shape)):
+        tensor = tensors[report.loaded[variable]]
+        variables[variable].assign(transforms[variable](tensor.read()))
+    return report
 
 
 def _by_modern_key(tensors: dict[str, StoredTensor]) -> dict[str, StoredTensor]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import os
 import subprocess
 import sys
@@ -25,6 +26,8 @@ def run(*arguments, cwd):
     # --verbose: this process' stderr is pytest's.
     command = ["squeezebert", "--verbose", *map(str, arguments)]
     stdout, stderr = io.StringIO(), io.StringIO()
+    logger = logging.getLogger("keras_squeezebert")
+    level = logger.level  # which the command sets for its whole process
     with (
         contextlib.chdir(cwd),
         contextlib.redirect_stdout(stdout),
@@ -33,6 +36,7 @@ def run(*arguments, cwd):
         pytest.raises(SystemExit) as stop,
     ):
         main()
+    logger.setLevel(level)
     return Finished(stop.value.code or 0, stdout.getvalue(), stderr.getvalue())
 
 
