@@ -8,16 +8,14 @@ The figures in docs/design.md come from here.
 
 import contextlib
 import tempfile
-import time
 from pathlib import Path
-from statistics import median
 from unittest import mock
 
 import click
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
+from turns import report
 
 from keras_squeezebert import SqueezeBertConfig, SqueezeBertForSequenceClassification
 from keras_squeezebert.layers import GroupedConv1D
@@ -79,24 +77,6 @@ def runner(model):
     names = ("input_ids", "attention_mask", "token_type_ids")
     inputs = {name: ones * (name != "token_type_ids") for name in names}
     return lambda: model(inputs)
-
-
-def report(title, forms, rounds):
-    for run in forms.values():
-        run()
-    seconds = {name: [] for name in forms}
-    for _ in tqdm(range(rounds), desc=title):
-        for name, run in forms.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-    first = median(next(iter(seconds.values())))
-    click.echo(f"\n{title}\n{'':34}{'median ms':>10}{'min ms':>10}{'ratio':>8}")
-    for name, times in seconds.items():
-        click.echo(
-            f"{name:34}{1e3 * median(times):10.2f}{1e3 * min(times):10.2f}"
-            f"{median(times) / first:8.2f}"
-        )
 
 
 @click.command()

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -26,3 +28,21 @@ def test_grouped_conv_benchmark(tmp_path):
     )
     for form in ("GroupedConv1D", "CONV_2D, float32", "CONV_2D, dynamic_ptq", "BERT"):
         assert form in printed
+
+
+def test_quantized_benchmark(tmp_path):
+    printed = run(
+        *("benchmarks/quantized.py", "--layers", "1", "--rounds", "1", "--steps", "1"),
+        cwd=tmp_path,
+    )
+    assert printed.count("mixed, 26.9 MB") == 3
+    assert "A training step" in printed
+
+
+def test_conversion_benchmark(tmp_path):
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    printed = run(
+        "benchmarks/conversion.py", "--layers", "1", "--rounds", "1", cwd=tmp_path
+    )
+    assert printed.count("peak above the loaded model, of the file") == 2

@@ -5,11 +5,16 @@ Installed as `keras_squeezebert.tflite`; import it by that name.
 
 import importlib
 
+_QUANTIZATION = "keras_squeezebert.quantization"
 _HOME = {
-    "ExportError": "op_list",
-    "LiteRTModel": "interpreter",
-    "export_tflite": "export",
-    "read_ops": "op_list",
+    "ExportError": f"{__name__}.op_list",
+    "LiteRTModel": f"{__name__}.interpreter",
+    "Quantizer": f"{_QUANTIZATION}.scheme",
+    "Scheme": f"{_QUANTIZATION}.scheme",
+    "calibrate": f"{_QUANTIZATION}.calibrate",
+    "export_tflite": f"{__name__}.export",
+    "quantize_aware": f"{_QUANTIZATION}.quantize_aware",
+    "read_ops": f"{__name__}.op_list",
 }
 
 __all__ = list(_HOME)
@@ -19,4 +24,4 @@ def __getattr__(name):
     # Running a .tflite needs no TensorFlow: LiteRTModel must not wait for it.
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(importlib.import_module(_HOME[name]), name)

@@ -1,4 +1,4 @@
-"""The files packed into a .tflite: its config and its tokenizer's vocabulary.
+"""The files packed into a .tflite: its config, its vocabulary, its ranges.
 
 A .tflite may end in a zip archive, which interpreters do not read; TFLite's own
 metadata keeps labels and vocabularies so, and `unzip model.tflite` shows them.
@@ -12,34 +12,27 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from keras_squeezebert.config import CONFIG_FILE, SqueezeBertConfig
+from keras_squeezebert.config import CONFIG_FILE
 from keras_squeezebert.errors import InputError
+from keras_squeezebert.quantization.scheme import QUANTIZATION_FILE
 
-COMPANION_FILES = (CONFIG_FILE, "vocab.txt", "tokenizer_config.json")
+COMPANION_FILES = (
+    CONFIG_FILE,
+    "vocab.txt",
+    "tokenizer_config.json",
+    QUANTIZATION_FILE,
+)
 # Far above any vocabulary; below what would hurt if a crafted file asked for it.
 MAX_COMPANION_BYTES = 16 * 2**20
 
 
-def add_companions(
-    path: str | os.PathLike, config: SqueezeBertConfig, architecture: str, tokenizer
-) -> None:
-    """Appends the files to a .tflite.
-
-    Args:
-        path: The .tflite file.
-        config: The model's config.
-        architecture: The model's class name.
-        tokenizer: Either tokenizer, or None.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        config.save(folder, architecture)
-        if tokenizer is not None:
-            tokenizer.save_pretrained(folder)
-        with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
-            for name in COMPANION_FILES:
-                file = Path(folder, name)
-                if file.exists():
-                    archive.write(file, name)
+def add_companions(path: str | os.PathLike, folder: str | os.PathLike) -> None:
+    """Appends to a .tflite those of the files that a folder holds."""
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name in COMPANION_FILES:
+            file = Path(folder, name)
+            if file.exists():
+                archive.write(file, name)
 
 
 @contextlib.contextmanager

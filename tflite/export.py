@@ -13,7 +13,14 @@ from keras_squeezebert.errors import InputError
 from keras_squeezebert.files import atomic_file
 from keras_squeezebert.layers.lowering import tflite_lowering
 from keras_squeezebert.models.inputs import INPUT_NAMES
+from keras_squeezebert.quantization.ranges import (
+    check_calibrated,
+    save_quantization,
+    update_weight_ranges,
+)
+from keras_squeezebert.quantization.scheme import SCHEMES
 from keras_squeezebert.tflite.companions import add_companions
+from keras_squeezebert.tflite.float_gelu import float_gelu
 from keras_squeezebert.tflite.op_list import check_ops
 
 QUANTIZATIONS = ("float32", "float16", "dynamic_ptq")
@@ -24,7 +31,7 @@ def export_tflite(
     path: str | os.PathLike,
     sequence_length: int = 128,
     *,
-    quantization: str = "float32",
+    quantization: str | None = None,
     batch_size: int = 1,
     num_choices: int | None = None,
     tokenizer=None,
@@ -35,18 +42,23 @@ def export_tflite(
     (batch_size, sequence_length); the outputs are named as the model's, the one of a
     head without names `logits`. Grouped convolutions become grouped CONV_2D. The list
     of operations is checked before the file appears: TFLite's builtin ones only, and
-    int8 weights where int8 was asked for.
+    int8 where int8 was asked for.
+
+    A model from `quantize_aware` becomes the graph that it has been trained as.
 
     The model's config, and the tokenizer's files if one is given, are packed into the
-    file, as TFLite packs metadata, so that `LiteRTModel` takes text and names labels.
+    file, as TFLite packs metadata, so that `LiteRTModel` takes text and names labels;
+    and so is the scheme of a quantized model.
 
     Args:
         model: Any SqueezeBERT model, with any weights.
         path: Where the file goes; usually ends in `.tflite`.
         sequence_length: Tokens of every input. Time grows with it, almost linearly.
-        quantization: "float32"; "float16" weights, half the size; or "dynamic_ptq",
-            int8 weights whose activations are quantized while it runs, a quarter of
-            the size and two to three times as fast on a CPU (docs/design.md).
+        quantization: For a model of float: "float32"; "float16" weights, half the
+            size; or "dynamic_ptq", int8 weights whose activations are quantized while
+            it runs, a quarter of the size and two to three times as fast on a CPU
+            (docs/design.md). Default: "float32", or the scheme of a quantized model,
+            which cannot be exported otherwise.
         batch_size: Inputs of one call.
         num_choices: Choices of a `SqueezeBertForMultipleChoice`, whose inputs are
             (batch_size, num_choices, sequence_length).
@@ -56,7 +68,8 @@ def export_tflite(
         The path.
 
     Raises:
-        InputError: A length, a number of choices or a quantization does not fit.
+        InputError: A length, a number of choices or a quantization does not fit; a
+            quantized model has not been calibrated.
         ExportError: The converter made something else than was asked for.
 
     Example:
@@ -76,11 +89,7 @@ def export_tflite(
         (1, 16)
     """
     shape = _input_shape(model, batch_size, num_choices, sequence_length)
-    if quantization not in QUANTIZATIONS:
-        raise InputError(
-            f"`quantization` must be one of {', '.join(QUANTIZATIONS)}. "
-            f"Received: quantization={quantization!r}"
-        )
+    quantization = _quantization(model, quantization)
     with tempfile.TemporaryDirectory() as folder:
         _write_saved_model(model, shape, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
@@ -90,11 +99,48 @@ def export_tflite(
             converter.target_spec.supported_types = [tf.float16]
         with _quiet():
             content = converter.convert()
+    if model.scheme:
+        content = float_gelu(content)
     check_ops(content, quantization)
     with atomic_file(path) as draft:
         draft.write_bytes(content)
-        add_companions(draft, model.config, type(model).__name__, tokenizer)
+        with tempfile.TemporaryDirectory() as folder:
+            _save_companions(model, tokenizer, folder)
+            add_companions(draft, folder)
     return Path(path)
+
+
+def _save_companions(model, tokenizer, folder):
+    model.config.save(folder, architecture=type(model).__name__)
+    if tokenizer is not None:
+        tokenizer.save_pretrained(folder)
+    if model.scheme:
+        save_quantization(model, folder)
+
+
+def _quantization(model, asked_for):
+    """What the file will be, once it has been checked that the model can become it."""
+    if model.scheme is None:
+        quantization = asked_for or "float32"
+        if quantization in SCHEMES:
+            raise InputError(
+                "A model of float cannot be exported so; call `quantize_aware` and "
+                f"`calibrate` first. Received: quantization={quantization!r}"
+            )
+        if quantization not in QUANTIZATIONS:
+            raise InputError(
+                f"`quantization` must be one of {', '.join(QUANTIZATIONS)}. "
+                f"Received: quantization={quantization!r}"
+            )
+        return quantization
+    if asked_for not in (None, model.scheme.name):
+        raise InputError(
+            f"The model is quantized, as {model.scheme.name!r}, and can be exported "
+            f"only so. Received: quantization={asked_for!r}"
+        )
+    check_calibrated(model)
+    update_weight_ranges(model)
+    return model.scheme.name
 
 
 def _input_shape(model, batch_size, num_choices, sequence_length):

@@ -78,6 +78,14 @@ def _read_graph(graph):
     return ops
 
 
+WEIGHT_DTYPES = {
+    "float32": "FLOAT32",
+    "float16": "FLOAT16",
+    "dynamic_ptq": "INT8",
+    "mixed": "INT8",
+}
+
+
 def check_ops(model: str | os.PathLike | bytes, quantization: str) -> None:
     """Raises ExportError unless a .tflite is what `quantization` promises.
 
@@ -92,15 +100,32 @@ def check_ops(model: str | os.PathLike | bytes, quantization: str) -> None:
             "The graph needs operations that the TFLite Interpreter of a phone does "
             f"not have. Received: {', '.join(custom)}"
         )
-    expected = {"float32": "FLOAT32", "float16": "FLOAT16", "dynamic_ptq": "INT8"}
+    # A scheme of the user's own may leave some of them in float.
+    expected = WEIGHT_DTYPES.get(quantization)
     for op in ops:
         for tensor in op.inputs:
-            if _is_weight(op, tensor) and tensor.dtype != expected[quantization]:
+            if expected and _is_weight(op, tensor) and tensor.dtype != expected:
                 raise ExportError(
-                    f"A weight of {op.name} is not {expected[quantization]} as "
+                    f"A weight of {op.name} is not {expected} as "
                     f"quantization={quantization!r} promises. Received: "
                     f"{tensor.name} {tensor.dtype} {tensor.shape}"
                 )
+        if quantization == "mixed":
+            _check_mixed(op)
+
+
+def _check_mixed(op):
+    """Matrices are multiplied in int8, and GELU and softmax are float."""
+    expected = {
+        **dict.fromkeys(("CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL"), "INT8"),
+        **dict.fromkeys(("GELU", "SOFTMAX"), "FLOAT32"),
+    }.get(op.name)
+    for tensor in (op.inputs[0], *op.outputs):
+        if expected and tensor.dtype != expected:
+            raise ExportError(
+                f"{op.name} is not {expected} as quantization='mixed' promises. "
+                f"Received: {tensor.name} {tensor.dtype} {tensor.shape}"
+            )
 
 
 # Operations that hold the weights of the model.

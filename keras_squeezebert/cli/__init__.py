@@ -9,7 +9,7 @@ import click
 
 from keras_squeezebert.errors import InputError
 
-COMMANDS = ("convert", "demo", "evaluate", "export", "finetune", "predict")
+COMMANDS = ("convert", "demo", "evaluate", "export", "finetune", "predict", "quantize")
 
 
 class LazyGroup(click.Group):
@@ -35,6 +35,7 @@ def squeezebert(verbose):
       squeezebert demo
       squeezebert finetune sequence-classification \\
           --train train.csv --eval dev.csv --output my-model
+      squeezebert quantize my-model --train train.csv --output my-int8
       squeezebert evaluate my-model --data test.csv --json
       squeezebert export my-model my-model.tflite --sequence-length 64
       squeezebert predict my-model.tflite "turn on the lights"

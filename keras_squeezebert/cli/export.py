@@ -23,10 +23,8 @@ import click
 @click.option(
     "--quantization",
     type=click.Choice(["float32", "float16", "dynamic_ptq"]),
-    default="float32",
-    show_default=True,
-    help="float16 halves the size; dynamic_ptq (int8 weights) quarters it and is "
-    "faster.",
+    help="Of a model of float: float16 halves the size; dynamic_ptq (int8 weights) "
+    "quarters it and is faster.  [default: float32, or as the model was quantized]",
 )
 def export(model_dir, out, file_format, sequence_length, quantization):
     """Write the sequence classifier in MODEL_DIR to OUT, a .tflite file.
@@ -37,7 +35,8 @@ def export(model_dir, out, file_format, sequence_length, quantization):
     \b
     Examples:
       squeezebert export my-model my-model.tflite --sequence-length 64
-      squeezebert export my-model my-model-int8.tflite --quantization dynamic_ptq
+      squeezebert export my-model my-model-small.tflite --quantization dynamic_ptq
+      squeezebert export my-int8 my-model-int8.tflite
     """
     from keras_squeezebert.inference import KerasTextModel
     from keras_squeezebert.tflite import export_tflite, read_ops
@@ -50,7 +49,9 @@ def export(model_dir, out, file_format, sequence_length, quantization):
         quantization=quantization,
         tokenizer=source.tokenizer,
     )
+    scheme = source.model.scheme
+    form = scheme.name if scheme else quantization or "float32"
     click.echo(
         f"Wrote {path}: {path.stat().st_size / 1e6:.1f} MB, {len(read_ops(path))} "
-        f"operations, {quantization}, {sequence_length} tokens."
+        f"operations, {form}, {sequence_length} tokens."
     )

@@ -6,10 +6,12 @@ from keras_squeezebert.files import atomic_file
 
 NAMES = {
     "keras": "Keras",
-    "tflite-float32": ".tflite float32",
-    "tflite-int8": ".tflite int8",
+    "tflite-float32": ".tflite\nfloat32",
+    "tflite-dynamic-ptq": "int8 weights\n(TensorFlow's)",
+    "tflite-mixed-ptq": "int8,\ncalibrated",
+    "tflite-mixed": "int8,\ntrained",
 }
-COLOURS = ("#9aa5b1", "#3e6fb0", "#e08a1e")
+COLOURS = ("#9aa5b1", "#3e6fb0", "#7a9cc9", "#edb871", "#e08a1e")
 
 
 def draw_report(report: dict, path: str | os.PathLike) -> None:
@@ -36,7 +38,7 @@ def draw_report(report: dict, path: str | os.PathLike) -> None:
             "{:.2f}",
         ),
     ]
-    figure = Figure(figsize=(11, 4), layout="constrained")
+    figure = Figure(figsize=(13, 4.2), layout="constrained")
     axes = figure.subplots(1, len(panels))
     names = [NAMES.get(name, name) for name in models]
     for axis, (title, values, form) in zip(axes, panels, strict=True):
@@ -44,7 +46,7 @@ def draw_report(report: dict, path: str | os.PathLike) -> None:
         axis.bar_label(bars, labels=[form.format(value) for value in values], padding=2)
         axis.set_title(title, fontsize=11)
         axis.set_ylim(0, 1.12 * max(values))
-        axis.tick_params(axis="x", labelsize=9)
+        axis.tick_params(axis="x", labelsize=8)
         axis.spines[["top", "right"]].set_visible(False)
     machine = report["machine"]
     figure.suptitle(

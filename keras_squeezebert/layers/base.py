@@ -1,5 +1,9 @@
 """What the composite layers share: they are made from a SqueezeBertConfig."""
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
+
 import keras
 
 from keras_squeezebert.config import SqueezeBertConfig
@@ -30,6 +34,32 @@ class ConfiguredLayer(keras.layers.Layer):
         return cls(SqueezeBertConfig.from_dict(config.pop("config")), **config)
 
 
+_values_follow = contextvars.ContextVar("values_follow", default=False)
+
+
+@contextlib.contextmanager
+def values_follow() -> Iterator[None]:
+    """Kernels made inside the block are zero, for a checkpoint's values will follow.
+
+    Random ones take most of the time in which a large model is made.
+    """
+    token = _values_follow.set(True)
+    try:
+        yield
+    finally:
+        _values_follow.reset(token)
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class KernelInitializer(keras.initializers.RandomNormal):
+    """Normally distributed values, except inside :func:`values_follow`."""
+
+    def __call__(self, shape, dtype=None):
+        if _values_follow.get():
+            return keras.ops.zeros(shape, dtype)
+        return super().__call__(shape, dtype)
+
+
 def kernel_initializer(config):
     """A new initializer: Keras 3 ones repeat their values when they are shared."""
-    return keras.initializers.RandomNormal(stddev=config.initializer_range)
+    return KernelInitializer(stddev=config.initializer_range)

@@ -24,6 +24,7 @@ class ConvDropoutLayerNorm(ConfiguredLayer):
     Call arguments:
         inputs: Float tensor (batch, seq, channels).
         residual: Float tensor (batch, seq, hidden).
+        input_step: What one step of int8 is worth in the inputs, if they are quantized.
 
     Returns:
         Float tensor (batch, seq, hidden).
@@ -61,8 +62,9 @@ class ConvDropoutLayerNorm(ConfiguredLayer):
         self.conv.build(inputs_shape)
         self.layer_norm.build(residual_shape)
 
-    def call(self, inputs, residual, training=None):
-        x = self.dropout(self.conv(inputs), training=training)
+    def call(self, inputs, residual, training=None, input_step=None):
+        x = self.conv(inputs, training=training, input_step=input_step)
+        x = self.dropout(x, training=training)
         return self.layer_norm(residual + x)  # (batch, seq, hidden)
 
     def compute_output_shape(self, inputs_shape, residual_shape):

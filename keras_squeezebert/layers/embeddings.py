@@ -11,11 +11,16 @@ from keras_squeezebert.layers.base import (
 )
 from keras_squeezebert.layers.layer_norm import LayerNorm
 from keras_squeezebert.layers.lowering import lookup
+from keras_squeezebert.quantization.points import QuantizationPoints
+
+TABLES = ("word_embeddings", "position_embeddings", "token_type_embeddings")
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class SqueezeBertEmbeddings(ConfiguredLayer):
+class SqueezeBertEmbeddings(QuantizationPoints, ConfiguredLayer):
     """Word + position + token type embeddings, then LayerNorm and dropout.
+
+    Quantization points: the three tables, by their names.
 
     Args:
         config: The model's `SqueezeBertConfig`.
@@ -62,6 +67,7 @@ class SqueezeBertEmbeddings(ConfiguredLayer):
             "token_type_embeddings", config.type_vocab_size
         )
         self.layer_norm.build((*input_ids_shape, config.hidden_size))
+        self.add_quantization_points(*TABLES)
 
     def _add_table(self, name, rows):
         return self.add_weight(
@@ -78,15 +84,24 @@ class SqueezeBertEmbeddings(ConfiguredLayer):
                 f"{limit} tokens fit (`max_position_embeddings`). Truncate the text, "
                 f"e.g. tokenizer(texts, max_length={limit}). Received: {seq} tokens"
             )
-        words = lookup(self.word_embeddings, input_ids)
+        words = lookup(self.table("word_embeddings", training), input_ids)
         if training:
             # What PyTorch's `padding_idx` does: padding teaches its row nothing.
             is_padding = ops.equal(input_ids, self.config.pad_token_id)[..., None]
             words = ops.where(is_padding, ops.stop_gradient(words), words)
-        positions = self.position_embeddings[: ops.shape(input_ids)[-1]]
-        token_types = lookup(self.token_type_embeddings, token_type_ids)
+        positions = self.table("position_embeddings", training)
+        positions = positions[: ops.shape(input_ids)[-1]]  # (seq, hidden)
+        token_types = lookup(
+            self.table("token_type_embeddings", training), token_type_ids
+        )
         x = self.layer_norm(words + positions + token_types)  # (batch, seq, hidden)
         return self.dropout(x, training=training)
+
+    def table(self, name, training=None):
+        """One of the tables, (rows, hidden), as it is used."""
+        return self.quantized(
+            name, ops.convert_to_tensor(getattr(self, name)), training
+        )
 
     def compute_output_shape(self, input_ids_shape, token_type_ids_shape=None):
         return (*input_ids_shape, self.config.hidden_size)

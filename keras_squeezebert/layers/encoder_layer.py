@@ -57,7 +57,12 @@ class SqueezeBertEncoderLayer(ConfiguredLayer):
     def call(self, hidden, attention_bias, training=None):
         hidden = to_conv_layout(hidden)
         context = self.attention(hidden, attention_bias, training=training)
-        hidden = self.post_attention(context, hidden, training=training)
+        hidden = self.post_attention(
+            context,
+            hidden,
+            training=training,
+            input_step=self.attention.step("context"),
+        )
         hidden = self.feed_forward(hidden, training=training)
         return from_conv_layout(hidden)  # (batch, seq, hidden)
 

@@ -10,11 +10,14 @@ from keras_squeezebert.layers.base import (
 )
 from keras_squeezebert.layers.conv_dropout_layer_norm import ConvDropoutLayerNorm
 from keras_squeezebert.layers.grouped_conv import GroupedConv1D
+from keras_squeezebert.quantization.points import QuantizationPoints
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class SqueezeBertFeedForward(ConfiguredLayer):
+class SqueezeBertFeedForward(QuantizationPoints, ConfiguredLayer):
     """LayerNorm(x + dropout(conv(act(conv(x))))), both convolutions grouped.
+
+    Quantization points: `input`, `activation`.
 
     Args:
         config: The model's `SqueezeBertConfig`.
@@ -56,10 +59,17 @@ class SqueezeBertFeedForward(ConfiguredLayer):
         self.intermediate.build(hidden_shape)
         intermediate_shape = self.intermediate.compute_output_shape(hidden_shape)
         self.output_block.build(intermediate_shape, hidden_shape)
+        self.add_quantization_points("input", "activation")
 
     def call(self, hidden, training=None):
-        x = self.activation(self.intermediate(hidden))  # (batch, seq, intermediate)
-        return self.output_block(x, hidden, training=training)  # (batch, seq, hidden)
+        x = self.quantized("input", hidden, training)
+        x = self.intermediate(
+            x, training=training, input_step=self.step("input")
+        )  # (batch, seq, intermediate)
+        x = self.quantized("activation", self.activation(x), training)
+        return self.output_block(
+            x, hidden, training=training, input_step=self.step("activation")
+        )  # (batch, seq, hidden)
 
     def compute_output_shape(self, hidden_shape):
         return hidden_shape

@@ -5,17 +5,19 @@ import keras
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.layers.base import PACKAGE
 from keras_squeezebert.layers.lowering import grouped_linear
+from keras_squeezebert.quantization.points import QuantizationPoints
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class GroupedConv1D(keras.layers.Layer):
+class GroupedConv1D(QuantizationPoints, keras.layers.Layer):
     """A grouped convolution of kernel size 1 along the sequence.
 
     Each group of contiguous input channels is mapped to a group of contiguous output
     channels by a matrix of its own: `1 / groups` of the weights and of the work of a
     dense layer. Equal to `keras.layers.Conv1D(filters, 1, groups=groups)`, weights
     included, but computed as a batched matmul, which trains about four times faster
-    on a CPU, and exported to TFLite as one CONV_2D.
+    on a CPU, and exported to TFLite as one CONV_2D. Quantization points: `kernel`,
+    `output`.
 
     Args:
         filters: Output channels.
@@ -27,6 +29,7 @@ class GroupedConv1D(keras.layers.Layer):
 
     Call arguments:
         inputs: Float tensor (..., channels), usually (batch, seq, channels).
+        input_step: What one step of int8 is worth in the inputs, if they are quantized.
 
     Returns:
         Float tensor (..., filters).
@@ -80,13 +83,17 @@ class GroupedConv1D(keras.layers.Layer):
         self.bias = self.add_weight(
             name="bias", shape=(self.filters,), initializer="zeros"
         )
+        self.add_quantization_points("kernel", "output", channels=self.filters)
 
-    def call(self, inputs):
+    def call(self, inputs, training=None, input_step=None):
         kernel = keras.ops.convert_to_tensor(self.kernel)
         bias = keras.ops.convert_to_tensor(self.bias)
         if self.output_scale != 1.0:
             kernel, bias = kernel * self.output_scale, bias * self.output_scale
-        return grouped_linear(inputs, kernel, self.groups) + bias  # (..., filters)
+        kernel = self.quantized("kernel", kernel[None], training)
+        bias = self.quantized_bias(bias, input_step)
+        x = grouped_linear(inputs, kernel, self.groups) + bias  # (..., filters)
+        return self.quantized("output", x, training)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)

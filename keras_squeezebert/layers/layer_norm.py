@@ -47,8 +47,10 @@ class LayerNorm(keras.layers.Layer):
 
     def call(self, inputs):
         x = ops.cast(inputs, "float32")
-        centered = x - ops.mean(x, axis=-1, keepdims=True)
-        variance = ops.mean(ops.square(centered), axis=-1, keepdims=True)
+        # A mean would be given its input's int8 range by TFLite's converter.
+        share = 1.0 / x.shape[-1]
+        centered = x - ops.sum(x, axis=-1, keepdims=True) * share
+        variance = ops.sum(ops.square(centered), axis=-1, keepdims=True) * share
         normalized = centered * ops.rsqrt(variance + self.epsilon)
         return ops.cast(normalized * self.gamma + self.beta, self.compute_dtype)
 

@@ -30,9 +30,9 @@ def grouped_linear(inputs, kernel, groups):
 
     Args:
         inputs: Float tensor (..., channels).
-        kernel: Float tensor (1, channels / groups, filters), as `keras.layers.Conv1D`
-            has it. Output channel `o` reads only the group of input channels that
-            `o // (filters / groups)` names.
+        kernel: Float tensor (1, 1, channels / groups, filters), as
+            `keras.layers.Conv2D` has it. Output channel `o` reads only the group of
+            input channels that `o // (filters / groups)` names.
         groups: Number of groups.
 
     Returns:
@@ -46,7 +46,7 @@ def grouped_linear(inputs, kernel, groups):
 def grouped_matmul(inputs, kernel, groups):
     """:func:`grouped_linear` as one matmul, batched over the groups."""
     if groups == 1:
-        return ops.matmul(inputs, kernel[0])
+        return ops.matmul(inputs, kernel[0, 0])
     *_, channels, filters = kernel.shape
     kernel = ops.reshape(kernel, (channels, groups, filters // groups))
     kernel = ops.transpose(kernel, (1, 0, 2))  # (groups, in / groups, out / groups)
@@ -61,7 +61,25 @@ def grouped_matmul(inputs, kernel, groups):
 def grouped_conv2d(inputs, kernel, groups):
     """:func:`grouped_linear` as one convolution; inputs are 4-D (batch, 1, seq, in)."""
     del groups  # the kernel's shape tells
-    return ops.conv(inputs, kernel[None], data_format="channels_last")
+    return ops.conv(inputs, kernel, data_format="channels_last")
+
+
+def linear(inputs, kernel):
+    """A dense layer's matmul, in the form chosen above.
+
+    Args:
+        inputs: Float tensor (..., channels).
+        kernel: Float tensor (1, 1, channels, units).
+
+    Returns:
+        Float tensor (..., units).
+    """
+    if not _for_tflite.get():
+        return ops.matmul(inputs, kernel[0, 0])
+    batch, *positions, channels = inputs.shape
+    x = ops.reshape(inputs, (batch, 1, -1, channels))
+    x = grouped_conv2d(x, kernel, groups=1)
+    return ops.reshape(x, (batch, *positions, kernel.shape[-1]))
 
 
 def to_conv_layout(hidden):

@@ -10,14 +10,18 @@ from keras_squeezebert.layers.base import (
     ConfiguredLayer,
     kernel_initializer,
 )
+from keras_squeezebert.layers.dense import Dense
 from keras_squeezebert.layers.layer_norm import LayerNorm
+from keras_squeezebert.quantization.points import QuantizationPoints
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class SqueezeBertMaskedLMHead(ConfiguredLayer):
+class SqueezeBertMaskedLMHead(QuantizationPoints, ConfiguredLayer):
     """Dense → activation → LayerNorm → decoder, which is the word embedding table.
 
     With `config.tie_word_embeddings=False` the decoder has a table of its own.
+
+    Quantization points: `decoder_input`, `decoder` if it is not tied, `output`.
 
     Args:
         config: The model's `SqueezeBertConfig`.
@@ -49,7 +53,7 @@ class SqueezeBertMaskedLMHead(ConfiguredLayer):
     def __init__(self, config, embeddings, **kwargs):
         super().__init__(config, **kwargs)
         self.embeddings = embeddings
-        self.dense = keras.layers.Dense(
+        self.dense = Dense(
             config.hidden_size,
             kernel_initializer=kernel_initializer(config),
             dtype=self.dtype_policy,
@@ -73,13 +77,26 @@ class SqueezeBertMaskedLMHead(ConfiguredLayer):
         self.bias = self.add_weight(
             name="bias", shape=(vocab_size,), initializer="zeros"
         )
+        points = ("decoder_input", "decoder", "output")
+        if self.config.tie_word_embeddings:
+            points = ("decoder_input", "output")
+        self.add_quantization_points(*points)
 
-    def call(self, hidden):
-        x = self.layer_norm(self.activation(self.dense(hidden)))  # (batch, seq, hidden)
-        tied = self.config.tie_word_embeddings
-        decoder = self.embeddings.word_embeddings if tied else self.decoder
-        table = ops.cast(decoder, x.dtype)  # (vocab, hidden)
-        return ops.matmul(x, ops.transpose(table)) + self.bias  # (batch, seq, vocab)
+    def call(self, hidden, training=None):
+        x = self.activation(self.dense(hidden, training=training))
+        x = self.layer_norm(x)  # (batch, seq, hidden)
+        x = self.quantized("decoder_input", x, training)
+        kernel = ops.cast(self._decoder_kernel(training), x.dtype)  # (hidden, vocab)
+        logits = ops.matmul(x, kernel) + self.bias  # (batch, seq, vocab)
+        return self.quantized("output", logits, training)
+
+    def _decoder_kernel(self, training):
+        # Quantized after the transpose: TFLite's converter leaves a table in float
+        # that is quantized once for two uses.
+        if self.config.tie_word_embeddings:
+            table = ops.transpose(self.embeddings.word_embeddings)
+            return self.embeddings.quantized("word_embeddings", table, training)
+        return self.quantized("decoder", ops.transpose(self.decoder), training)
 
     def compute_output_shape(self, hidden_shape):
         return (*hidden_shape[:-1], self.config.vocab_size)

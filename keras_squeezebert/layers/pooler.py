@@ -1,17 +1,22 @@
 """SqueezeBertPooler: one vector for the whole sequence."""
 
 import keras
+from keras import ops
 
 from keras_squeezebert.layers.base import (
     PACKAGE,
     ConfiguredLayer,
     kernel_initializer,
 )
+from keras_squeezebert.layers.dense import Dense
+from keras_squeezebert.quantization.points import QuantizationPoints
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class SqueezeBertPooler(ConfiguredLayer):
+class SqueezeBertPooler(QuantizationPoints, ConfiguredLayer):
     """tanh of a dense layer on the first token, `[CLS]`.
+
+    Quantization points: `input`.
 
     Args:
         config: The model's `SqueezeBertConfig`.
@@ -36,9 +41,9 @@ class SqueezeBertPooler(ConfiguredLayer):
 
     def __init__(self, config, **kwargs):
         super().__init__(config, **kwargs)
-        self.dense = keras.layers.Dense(
+        self.dense = Dense(
             config.hidden_size,
-            activation="tanh",
+            quantizes_input=False,
             kernel_initializer=kernel_initializer(config),
             dtype=self.dtype_policy,
             name="dense",
@@ -47,9 +52,16 @@ class SqueezeBertPooler(ConfiguredLayer):
     def build(self, hidden_shape):
         batch, _, hidden = hidden_shape
         self.dense.build((batch, hidden))
+        self.add_quantization_points("input")
 
-    def call(self, hidden):
-        return self.dense(hidden[:, 0, :])  # (batch, hidden)
+    def call(self, hidden, training=None):
+        # Before the slice: TFLite's converter gives what is sliced the range of the
+        # slice, and the rest of the sequence would be cut to that of its first token.
+        x = self.quantized("input", hidden, training)
+        # Not `x[:, 0]`, which XNNPACK leaves to others, with a graph in two parts.
+        x = ops.reshape(x[:, :1], (-1, x.shape[-1]))  # (batch, hidden)
+        x = self.dense(x, training=training, input_step=self.step("input"))
+        return ops.tanh(x)
 
     def compute_output_shape(self, hidden_shape):
         batch, _, hidden = hidden_shape

@@ -9,11 +9,14 @@ from keras_squeezebert.layers.base import (
     kernel_initializer,
 )
 from keras_squeezebert.layers.grouped_conv import GroupedConv1D
+from keras_squeezebert.quantization.points import QuantizationPoints
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class SqueezeBertSelfAttention(ConfiguredLayer):
+class SqueezeBertSelfAttention(QuantizationPoints, ConfiguredLayer):
     """Multi-head attention, softmax(QKᵀ/√d + bias)·V, with grouped Q, K and V.
+
+    Quantization points: `input`, `scores`, `probabilities`, `context`.
 
     Args:
         config: The model's `SqueezeBertConfig`.
@@ -64,24 +67,33 @@ class SqueezeBertSelfAttention(ConfiguredLayer):
     def build(self, hidden_shape, attention_bias_shape=None):
         for projection in (self.query, self.key, self.value):
             projection.build(hidden_shape)
+        self.add_quantization_points("input", "scores", "probabilities", "context")
 
     def call(self, hidden, attention_bias, training=None):
-        probabilities = self.probabilities(hidden, attention_bias)
+        hidden = self.quantized("input", hidden, training)
+        probabilities = self._probabilities(hidden, attention_bias, training)
         probabilities = self.dropout(probabilities, training=training)
-        value = self._split_heads(self.value(hidden))  # (batch, heads, seq, head)
+        value = self._project(self.value, hidden, training)
         context = ops.matmul(probabilities, value)  # (batch, heads, seq, head)
+        context = self.quantized("context", context, training)
         context = ops.transpose(context, (0, 2, 1, 3))  # (batch, seq, heads, head)
         return ops.reshape(context, ops.shape(hidden))
 
     def probabilities(self, hidden, attention_bias):
         """softmax(QKᵀ/√d + bias), float (batch, heads, seq, seq)."""
-        query = self._split_heads(self.query(hidden))  # (batch, heads, seq, head)
-        key = self._split_heads(self.key(hidden))  # (batch, heads, seq, head)
+        return self._probabilities(self.quantized("input", hidden), attention_bias)
+
+    def _probabilities(self, hidden, attention_bias, training=None):
+        query = self._project(self.query, hidden, training)
+        key = self._project(self.key, hidden, training)
         key = ops.swapaxes(key, -1, -2)  # (batch, heads, head, seq)
         scores = ops.matmul(query, key)  # (batch, heads, seq, seq)
-        return ops.softmax(scores + attention_bias)
+        scores = self.quantized("scores", scores, training)
+        probabilities = ops.softmax(scores + attention_bias)
+        return self.quantized("probabilities", probabilities, training)
 
-    def _split_heads(self, x):
+    def _project(self, projection, hidden, training):
+        x = projection(hidden, training=training, input_step=self.step("input"))
         *_, seq, _ = ops.shape(x)
         x = ops.reshape(x, (-1, seq, self.num_heads, self.head_size))
         return ops.transpose(x, (0, 2, 1, 3))  # (batch, heads, seq, head)

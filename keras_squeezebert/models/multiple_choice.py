@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_squeezebert.layers.base import PACKAGE, kernel_initializer
+from keras_squeezebert.layers.dense import Dense
 from keras_squeezebert.models import objectives
 from keras_squeezebert.models.inputs import token_inputs
 from keras_squeezebert.models.model import SqueezeBertModel
@@ -57,7 +58,7 @@ class SqueezeBertForMultipleChoice(PretrainedModel):
         dropout = keras.layers.Dropout(
             config.hidden_dropout_prob, dtype=dtype, name="dropout"
         )
-        classifier = keras.layers.Dense(
+        classifier = Dense(
             1,
             kernel_initializer=kernel_initializer(config),
             dtype=dtype,

@@ -9,8 +9,19 @@ import keras
 from keras_squeezebert.config import SqueezeBertConfig
 from keras_squeezebert.converters import load_checkpoint, save_checkpoint
 from keras_squeezebert.files import atomic_folder
+from keras_squeezebert.hub import pretrained_folder
+from keras_squeezebert.layers.base import values_follow
 from keras_squeezebert.models.inputs import check_inputs
 from keras_squeezebert.models.optimizer import adamw
+from keras_squeezebert.quantization.points import current_scheme, quantizing
+from keras_squeezebert.quantization.ranges import (
+    check_calibrated,
+    load_ranges,
+    read_scheme,
+    save_quantization,
+    update_weight_ranges,
+)
+from keras_squeezebert.quantization.scheme import QUANTIZATION_FILE, Scheme
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +45,7 @@ class PretrainedModel(keras.Model):
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
         self.dtype_policy = keras.dtype_policies.get(dtype)
         self.config = config
+        self.scheme = current_scheme()
         self.load_report = None
 
     # === Training
@@ -82,7 +94,12 @@ class PretrainedModel(keras.Model):
 
     def fit(self, x=None, *args, **kwargs):
         check_inputs(x, self)
-        return super().fit(x, *args, **kwargs)
+        if self.scheme is None:
+            return super().fit(x, *args, **kwargs)
+        check_calibrated(self)
+        history = super().fit(x, *args, **kwargs)
+        update_weight_ranges(self)  # they are those before the last step
+        return history
 
     def evaluate(self, x=None, *args, **kwargs):
         check_inputs(x, self)
@@ -100,11 +117,14 @@ class PretrainedModel(keras.Model):
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "name": self.name,
             "trainable": self.trainable,
+            "scheme": self.scheme and self.scheme.to_dict(),
         }
 
     @classmethod
     def from_config(cls, config):
-        return cls(SqueezeBertConfig.from_dict(config.pop("config")), **config)
+        scheme = config.pop("scheme", None)
+        with quantizing(scheme and Scheme.from_dict(scheme)):
+            return cls(SqueezeBertConfig.from_dict(config.pop("config")), **config)
 
     # === Hugging Face's folder
 
@@ -112,7 +132,9 @@ class PretrainedModel(keras.Model):
         """Writes `config.json` and `model.safetensors`, in Hugging Face's form.
 
         `transformers` loads the folder as it is. Other files in it are kept, and a
-        save that is killed leaves the old ones whole.
+        save that is killed leaves the old ones whole. The scheme and the ranges of a
+        quantized model go to `quantization.json`, from where `from_pretrained` has
+        them; other programs see its float weights.
 
         Args:
             folder: Made if it does not exist.
@@ -120,6 +142,8 @@ class PretrainedModel(keras.Model):
         with atomic_folder(folder) as draft:
             self.config.save(draft, architecture=type(self).__name__)
             save_checkpoint(self, draft)
+            if self.scheme:
+                save_quantization(self, draft)
 
     @classmethod
     def from_pretrained(
@@ -177,7 +201,10 @@ class PretrainedModel(keras.Model):
             )
         elif changes:
             config = config.replace(**changes)
-        model = cls(config, dtype=dtype)
+        folder = pretrained_folder(source, [QUANTIZATION_FILE], revision)
+        scheme = read_scheme(folder)
+        with quantizing(scheme), values_follow():
+            model = cls(config, dtype=dtype)
         report = model.load_report = load_checkpoint(
             model,
             source,
@@ -185,6 +212,14 @@ class PretrainedModel(keras.Model):
             new_head=new_head,
             ignore_mismatched_sizes=ignore_mismatched_sizes,
         )
+        if report.initialized:
+            initial = {v.path: v for v in cls(config, dtype=dtype).variables}
+            for variable in model.variables:
+                if variable.path in report.initialized:
+                    variable.assign(initial[variable.path])
+        if scheme:
+            load_ranges(model, folder)
+            update_weight_ranges(model)
         if any(v.path in report.initialized for v in model.trainable_variables):
             logger.warning("%s", report)
         return model

@@ -3,6 +3,7 @@
 import keras
 
 from keras_squeezebert.layers.base import PACKAGE, kernel_initializer
+from keras_squeezebert.layers.dense import Dense
 from keras_squeezebert.models import objectives
 from keras_squeezebert.models.inputs import token_inputs
 from keras_squeezebert.models.model import SqueezeBertModel
@@ -55,7 +56,7 @@ class SqueezeBertForQuestionAnswering(PretrainedModel):
         # === Layers
         transformer = SqueezeBertModel(config, dtype=dtype, name="transformer")
         transformer.pooler.trainable = False  # it has no part in this head
-        qa_outputs = keras.layers.Dense(
+        qa_outputs = Dense(
             2,
             kernel_initializer=kernel_initializer(config),
             dtype=dtype,

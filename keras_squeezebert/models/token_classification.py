@@ -3,6 +3,7 @@
 import keras
 
 from keras_squeezebert.layers.base import PACKAGE, kernel_initializer
+from keras_squeezebert.layers.dense import Dense
 from keras_squeezebert.models import objectives
 from keras_squeezebert.models.inputs import token_inputs
 from keras_squeezebert.models.model import SqueezeBertModel
@@ -53,7 +54,7 @@ class SqueezeBertForTokenClassification(PretrainedModel):
         dropout = keras.layers.Dropout(
             config.hidden_dropout_prob, dtype=dtype, name="dropout"
         )
-        classifier = keras.layers.Dense(
+        classifier = Dense(
             config.num_labels,
             kernel_initializer=kernel_initializer(config),
             dtype=dtype,

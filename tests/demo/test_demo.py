@@ -69,7 +69,7 @@ def measured(tmp_path_factory):
     model.save_pretrained(output / "model")
     files = {
         name: export_tflite(model, output / f"{name}.tflite", 32, quantization=scheme)
-        for name, scheme in [("float32", "float32"), ("int8", "dynamic_ptq")]
+        for name, scheme in [("float32", "float32"), ("dynamic-ptq", "dynamic_ptq")]
     }
     words = ["rain", "noon", "tea", "snow"] * 50
     texts = [f"{word} {number}" for number, word in enumerate(words)]

@@ -1,0 +1,32 @@
+"""report: several ways to do one thing, timed in turns."""
+
+import time
+from statistics import median
+
+import click
+from tqdm import tqdm
+
+
+def report(title, forms, rounds):
+    """Runs functions in turns: a busy machine slows them alike, so read the ratios.
+
+    Args:
+        title: Printed above the table.
+        forms: Functions by name. Each is run once before it counts.
+        rounds: Turns.
+    """
+    for run in forms.values():
+        run()
+    seconds = {name: [] for name in forms}
+    for _ in tqdm(range(rounds), desc=title):
+        for name, run in forms.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    first = median(next(iter(seconds.values())))
+    click.echo(f"\n{title}\n{'':34}{'median ms':>10}{'min ms':>10}{'ratio':>8}")
+    for name, times in seconds.items():
+        click.echo(
+            f"{name:34}{1e3 * median(times):10.2f}{1e3 * min(times):10.2f}"
+            f"{median(times) / first:8.2f}"
+        )

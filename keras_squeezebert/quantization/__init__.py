@@ -1,0 +1,1 @@
+"""Quantization-aware training: int8 simulated in the float graph."""

@@ -1,0 +1,71 @@
+"""QuantizationPoints: the places in a layer at which a scheme may quantize."""
+
+import contextlib
+import contextvars
+from collections.abc import Iterator
+
+from keras import ops
+
+from keras_squeezebert.quantization.fake_quantize import FakeQuantize
+from keras_squeezebert.quantization.scheme import Scheme
+
+_scheme = contextvars.ContextVar("quantization_scheme", default=None)
+
+
+@contextlib.contextmanager
+def quantizing(scheme: Scheme | None) -> Iterator[None]:
+    """Layers built inside the block are quantized by a scheme, or by none."""
+    token = _scheme.set(scheme)
+    try:
+        yield
+    finally:
+        _scheme.reset(token)
+
+
+def current_scheme() -> Scheme | None:
+    """The scheme of the :func:`quantizing` block around this call."""
+    return _scheme.get()
+
+
+class QuantizationPoints:
+    """Of a layer that names its points; beside `keras.layers.Layer` as a base.
+
+    Without a scheme the layer has no quantizers and computes as if this were not here.
+    """
+
+    def add_quantization_points(self, *names: str, channels: int | None = None):
+        """Called in `build`: makes what the current scheme wants at each point.
+
+        Args:
+            *names: The points, e.g. "kernel", "output".
+            channels: Output channels of a kernel.
+        """
+        self.quantizers = {}
+        for name in names:
+            quantizer = current_scheme() and current_scheme().at(f"{self.path}/{name}")
+            if quantizer:
+                self.quantizers[name] = FakeQuantize(quantizer, name=name)
+                self.quantizers[name].build(channels)
+
+    def quantized(self, name: str, x, training=None):
+        """`x` as int8 would hold it, where the scheme says so."""
+        if name not in self.quantizers:
+            return x
+        return self.quantizers[name](x, training=training)
+
+    def step(self, name: str):
+        """What one step of int8 is worth at a point; None where it stays float."""
+        return self.quantizers[name].step() if name in self.quantizers else None
+
+    def quantized_bias(self, bias, input_step):
+        """The bias as the integers hold it, to which a kernel's products are summed.
+
+        Their unit is a step of the input times a step of the kernel, after whose
+        quantization this must be called. Without it the int8 graph would now and then
+        round to another side than the one that is trained.
+        """
+        if input_step is None or "kernel" not in self.quantizers:
+            return bias
+        unit = input_step * self.step("kernel")  # (channels,)
+        rounded = ops.round(bias / unit) * unit
+        return bias + ops.stop_gradient(rounded - bias)
