@@ -79,21 +79,22 @@ def demo(output, epochs, seed):
         )
 
     click.echo("3. Exporting to .tflite, in float and with int8 after the training")
-    quantized = calibrated(model, tokenizer, splits, seed)
-    files = {
-        "float32": export(model, "float32"),
-        "dynamic-ptq": export(model, "dynamic-ptq", "dynamic_ptq"),
-        "mixed-ptq": export(quantized, "mixed-ptq"),
+    rounded = calibrated(model, tokenizer, splits, seed)
+    exports = {  # by name, what each file was made of, and the file
+        "float32": (model, export(model, "float32")),
+        "dynamic-ptq": (model, export(model, "dynamic-ptq", "dynamic_ptq")),
+        "mixed-ptq": (rounded, export(rounded, "mixed-ptq")),
     }
 
     click.echo("4. Training on with int8 simulated, and exporting what was trained")
+    quantized = calibrated(model, tokenizer, splits, seed)
     train_quantized(quantized, tokenizer, splits, epochs=1, seed=seed)
     quantized.save_pretrained(output / "model-quantized")
     tokenizer.save_pretrained(output / "model-quantized")
-    files["mixed"] = export(quantized, "mixed")
+    exports["mixed"] = (quantized, file := export(quantized, "mixed"))
 
     click.echo("5. Evaluating on all 5,500 test queries, the .tflite files in LiteRT")
-    report = measure(model, tokenizer, files, splits, output)
+    report = measure(model, tokenizer, exports, splits, output)
     report |= {
         "parameters": model.count_params(),
         "epochs": epochs,
@@ -107,7 +108,7 @@ def demo(output, epochs, seed):
     print_table(report["models"])
 
     click.echo("6. Classifying, with the trained int8 .tflite")
-    logits = LiteRTModel(files["mixed"]).predict(SENTENCES)["logits"]
+    logits = LiteRTModel(file).predict(SENTENCES)["logits"]
     for text, scores in zip(SENTENCES, label_scores(model.config, logits), strict=True):
         label, score = next(iter(scores.items()))
         if score < report["rejection_threshold"]:
@@ -116,18 +117,18 @@ def demo(output, epochs, seed):
 
     click.echo(
         f"\nDone in {report['seconds']} s. Everything is in {output}/; look at "
-        f'report.png, and try\n  squeezebert predict {files["mixed"]} "your own words"'
+        f'report.png, and try\n  squeezebert predict {file} "your own words"'
     )
 
 
 def print_table(models):
     """The measurements, a line for each form of the model."""
-    click.echo(f"   {'':16}{'in scope':>9}{'MB':>8}{'ms':>8}{'as Keras':>10}")
+    click.echo(f"   {'':20}{'in scope':>9}{'MB':>8}{'ms':>8}{'as Keras':>10}")
     for name, result in models.items():
         accuracy, megabytes = result["accuracy_in_scope"], result["bytes"] / 1e6
         agreement = result.get("agreement_with_keras", 1.0)
         click.echo(
-            f"   {name:16}{accuracy:9.2%}{megabytes:8.2f}{result['ms_per_query']:8.2f}"
+            f"   {name:20}{accuracy:9.2%}{megabytes:8.2f}{result['ms_per_query']:8.2f}"
             f"{agreement:10.2%}"
         )
     recall = models["keras"]["with_threshold"]["out_of_scope_recall"]

@@ -11,8 +11,16 @@ from keras_squeezebert.inference import softmax
 from keras_squeezebert.tflite import LiteRTModel
 
 
-def measure(model, tokenizer, files, splits, output):
-    """What report.json says of the Keras model and of each .tflite file."""
+def measure(model, tokenizer, exports, splits, output):
+    """What report.json says of the Keras model and of each .tflite file.
+
+    Args:
+        model: The classifier in float.
+        tokenizer: Its tokenizer.
+        exports: By name, the Keras model that a .tflite was made of, and its path.
+        splits: The examples by the name of their split.
+        output: The demo's folder.
+    """
     inputs = {
         name: tokenizer(split.texts, max_length=SEQUENCE_LENGTH, padding="max_length")
         for name, split in splits.items()
@@ -36,12 +44,13 @@ def measure(model, tokenizer, files, splits, output):
     _, milliseconds = run_one_by_one(model.predict_on_batch, some, "Keras")
     weights = output / "model" / "model.safetensors"
     results = {"keras": result(keras_logits, weights, milliseconds)}
-    for name, file in files.items():
+    for name, (source, file) in exports.items():
         lite = LiteRTModel(file)
         logits, milliseconds = run_one_by_one(
             lambda row, lite=lite: lite(row)["logits"], inputs["test"], file.name
         )
-        agreement = logits.argmax(axis=-1) == keras_logits.argmax(axis=-1)
+        expected = source.predict(inputs["test"], verbose=0).argmax(axis=-1)
+        agreement = logits.argmax(axis=-1) == expected
         results[f"tflite-{name}"] = {
             **result(logits, file, milliseconds),
             "agreement_with_keras": round(float(agreement.mean()), 5),

@@ -75,7 +75,8 @@ def measured(tmp_path_factory):
     texts = [f"{word} {number}" for number, word in enumerate(words)]
     labels = ["weather", "time", "oos", "weather"] * 50
     splits = dict.fromkeys(["train", "validation", "test"], TextExamples(texts, labels))
-    report = measure(model, tokenizer, files, splits, output)
+    exports = {name: (model, file) for name, file in files.items()}
+    report = measure(model, tokenizer, exports, splits, output)
     inputs = tokenizer(texts, max_length=32)
     answers = np.asarray(model(inputs)).argmax(-1)
     return report, files, answers, splits["test"].label_ids(CONFIG.label2id)
