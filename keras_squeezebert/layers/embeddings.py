@@ -16,6 +16,17 @@ from keras_squeezebert.quantization.points import QuantizationPoints
 TABLES = ("word_embeddings", "position_embeddings", "token_type_embeddings")
 
 
+def check_length(seq, config):
+    """Raises an `InputError` if a sequence of `seq` tokens is too long; None is not."""
+    limit = config.max_position_embeddings
+    if seq is not None and seq > limit:
+        raise InputError(
+            "The sequence is longer than the model's position embeddings: at most "
+            f"{limit} tokens fit (`max_position_embeddings`). Truncate the text, "
+            f"e.g. tokenizer(texts, max_length={limit}). Received: {seq} tokens"
+        )
+
+
 @keras.saving.register_keras_serializable(PACKAGE)
 class SqueezeBertEmbeddings(QuantizationPoints, ConfiguredLayer):
     """Word + position + token type embeddings, then LayerNorm and dropout.
@@ -77,13 +88,7 @@ class SqueezeBertEmbeddings(QuantizationPoints, ConfiguredLayer):
         )
 
     def call(self, input_ids, token_type_ids, training=None):
-        seq, limit = input_ids.shape[-1], self.config.max_position_embeddings
-        if seq is not None and seq > limit:
-            raise InputError(
-                "The sequence is longer than the model's position embeddings: at most "
-                f"{limit} tokens fit (`max_position_embeddings`). Truncate the text, "
-                f"e.g. tokenizer(texts, max_length={limit}). Received: {seq} tokens"
-            )
+        check_length(input_ids.shape[-1], self.config)
         words = lookup(self.table("word_embeddings", training), input_ids)
         if training:
             # What PyTorch's `padding_idx` does: padding teaches its row nothing.

@@ -16,7 +16,7 @@ from keras_squeezebert.quantization.points import QuantizationPoints
 class SqueezeBertPooler(QuantizationPoints, ConfiguredLayer):
     """tanh of a dense layer on the first token, `[CLS]`.
 
-    Quantization points: `input`.
+    Quantization points: `input`, `output`.
 
     Args:
         config: The model's `SqueezeBertConfig`.
@@ -52,7 +52,7 @@ class SqueezeBertPooler(QuantizationPoints, ConfiguredLayer):
     def build(self, hidden_shape):
         batch, _, hidden = hidden_shape
         self.dense.build((batch, hidden))
-        self.add_quantization_points("input")
+        self.add_quantization_points("input", "output")
 
     def call(self, hidden, training=None):
         # Before the slice: TFLite's converter gives what is sliced the range of the
@@ -61,7 +61,7 @@ class SqueezeBertPooler(QuantizationPoints, ConfiguredLayer):
         # Not `x[:, 0]`, which XNNPACK leaves to others, with a graph in two parts.
         x = ops.reshape(x[:, :1], (-1, x.shape[-1]))  # (batch, hidden)
         x = self.dense(x, training=training, input_step=self.step("input"))
-        return ops.tanh(x)
+        return self.quantized("output", ops.tanh(x), training)
 
     def compute_output_shape(self, hidden_shape):
         batch, _, hidden = hidden_shape

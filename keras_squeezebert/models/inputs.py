@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_squeezebert.errors import InputError
+from keras_squeezebert.layers.embeddings import check_length
 
 INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
 
@@ -46,6 +47,7 @@ def check_inputs(inputs, model):
     limits = (model.config.vocab_size, 2**31, model.config.type_vocab_size)
     rank = len(model.input["input_ids"].shape)
     shape = arrays["input_ids"].shape
+    check_length(shape[-1] if shape else None, model.config)
     for (name, array), limit in zip(arrays.items(), limits, strict=True):
         if array.dtype.kind not in "iu":
             raise InputError(

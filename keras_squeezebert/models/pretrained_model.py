@@ -2,6 +2,7 @@
 
 import logging
 import os
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,6 +15,7 @@ from keras_squeezebert.layers.base import values_follow
 from keras_squeezebert.models.inputs import check_inputs
 from keras_squeezebert.models.optimizer import adamw
 from keras_squeezebert.quantization.points import current_scheme, quantizing
+from keras_squeezebert.quantization.quantize_aware import check_can_be_simulated
 from keras_squeezebert.quantization.ranges import (
     check_calibrated,
     load_ranges,
@@ -144,6 +146,8 @@ class PretrainedModel(keras.Model):
             save_checkpoint(self, draft)
             if self.scheme:
                 save_quantization(self, draft)
+        if not self.scheme:  # what was saved there before may have been quantized
+            Path(folder, QUANTIZATION_FILE).unlink(missing_ok=True)
 
     @classmethod
     def from_pretrained(
@@ -203,6 +207,8 @@ class PretrainedModel(keras.Model):
             config = config.replace(**changes)
         folder = pretrained_folder(source, [QUANTIZATION_FILE], revision)
         scheme = read_scheme(folder)
+        if scheme:
+            check_can_be_simulated(dtype)
         with quantizing(scheme), values_follow():
             model = cls(config, dtype=dtype)
         report = model.load_report = load_checkpoint(

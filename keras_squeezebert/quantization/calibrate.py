@@ -8,6 +8,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from keras_squeezebert.errors import InputError
+from keras_squeezebert.models.inputs import check_inputs
 from keras_squeezebert.quantization.fake_quantize import observing
 from keras_squeezebert.quantization.ranges import (
     Range,
@@ -65,8 +66,8 @@ def calibrate(
         The ranges, and which of them look wrong.
 
     Raises:
-        InputError: The model is not quantized, there are no batches, or values were
-            not finite; the ranges are then as before.
+        InputError: The model is not quantized, there are no batches, their inputs are
+            not the model's, or values were not finite; the ranges are then as before.
     """
     if model.scheme is None:
         raise InputError(
@@ -85,6 +86,12 @@ def calibrate(
     try:
         for batch in tqdm(batches, desc="Calibrating", disable=not progress):
             inputs = batch[0] if isinstance(batch, tuple | list) else batch
+            if not isinstance(inputs, dict):
+                raise InputError(
+                    "A batch is a dict of the model's inputs, or a tuple that begins "
+                    f"with one. Received: a {type(inputs).__name__}"
+                )
+            check_inputs(inputs, model)
             observe({name: tf.convert_to_tensor(x) for name, x in inputs.items()})
             seen += 1
         found = activation_ranges(model)

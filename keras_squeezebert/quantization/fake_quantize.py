@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import keras
 
+from keras_squeezebert.errors import InputError
 from keras_squeezebert.quantization.scheme import Quantizer
 from keras_squeezebert.quantization.tfmot_quantizer import (
     RangeVariables,
@@ -56,6 +57,7 @@ class FakeQuantize(keras.layers.Layer):
         self.moving = False
 
     def build(self, channels=None):
+        self._check(channels)
         options = {"num_bits": 8, "per_axis": self.quantizer.per_channel}
         options |= dict.fromkeys(
             ("symmetric", "narrow_range"), self.quantizer.symmetric
@@ -79,6 +81,21 @@ class FakeQuantize(keras.layers.Layer):
             )
             shape = ()
         self.range_variables = self.simulated.build(shape, "range", variables) or {}
+
+    def _check(self, channels):
+        kind, low, high = (
+            getattr(self.quantizer, name) for name in ("kind", "low", "high")
+        )
+        if self.quantizer.per_channel and (kind != "weight" or channels is None):
+            raise InputError(
+                "Only kernels can be quantized with `per_channel`. Received: "
+                f"{self.quantizer} at a point {self.name!r}"
+            )
+        if kind == "fixed" and not (low <= 0 <= high and low < high):
+            raise InputError(
+                "A fixed range goes from `low` to `high` and holds 0. Received: "
+                f"low={low}, high={high} at a point {self.name!r}"
+            )
 
     def call(self, x, training=None):
         x = keras.ops.cast(x, "float32")

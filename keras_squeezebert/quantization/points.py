@@ -67,5 +67,6 @@ class QuantizationPoints:
         if input_step is None or "kernel" not in self.quantizers:
             return bias
         unit = input_step * self.step("kernel")  # (channels,)
+        unit = ops.where(unit > 0, unit, 1.0)  # of a channel whose weights are all 0
         rounded = ops.round(bias / unit) * unit
         return bias + ops.stop_gradient(rounded - bias)

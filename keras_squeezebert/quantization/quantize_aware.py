@@ -48,19 +48,10 @@ def quantize_aware(model: keras.Model, scheme: str | Scheme = "mixed") -> keras.
         Jacob et al. 2018, arXiv 1712.05877.
     """
     scheme = as_scheme(scheme)
-    if keras.backend.backend() != "tensorflow":
-        raise InputError(
-            "Quantization-aware training needs Keras on TensorFlow. Received: "
-            f"KERAS_BACKEND={keras.backend.backend()}"
-        )
+    check_can_be_simulated(model.dtype_policy)
     if model.scheme is not None:
         raise InputError(
             f"The model is quantized already. Received: scheme={model.scheme.name!r}"
-        )
-    if model.dtype_policy.name != "float32":
-        raise InputError(
-            "Only float32 models can be quantized; int8 is simulated in float32. "
-            f"Received: dtype={model.dtype_policy.name!r}"
         )
     config = {**model.get_config(), "scheme": scheme.to_dict()}
     quantized = type(model).from_config(config)
@@ -70,3 +61,18 @@ def quantize_aware(model: keras.Model, scheme: str | Scheme = "mixed") -> keras.
             variable.assign(weights[variable.path])
     update_weight_ranges(quantized)
     return quantized
+
+
+def check_can_be_simulated(dtype) -> None:
+    """Raises an `InputError` unless int8 can be simulated here, in a dtype policy."""
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(
+            "Quantization-aware training needs Keras on TensorFlow. Received: "
+            f"KERAS_BACKEND={keras.backend.backend()}"
+        )
+    name = keras.dtype_policies.get(dtype).name
+    if name != "float32":
+        raise InputError(
+            "Only float32 models can be quantized; int8 is simulated in float32. "
+            f"Received: dtype={name!r}"
+        )

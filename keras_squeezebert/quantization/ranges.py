@@ -13,6 +13,8 @@ from keras_squeezebert.files import read_json, write_json
 from keras_squeezebert.quantization.fake_quantize import FakeQuantize, observing
 from keras_squeezebert.quantization.scheme import QUANTIZATION_FILE, Scheme
 
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
 
 class Range(NamedTuple):
     """From where to where an activation can be told apart in int8."""
@@ -113,8 +115,12 @@ def load_ranges(model: keras.Model, folder: str | os.PathLike) -> None:
     path = Path(folder, QUANTIZATION_FILE)
     stored = read_json(path).get("ranges")
     expected = activation_ranges(model)
-    if not isinstance(stored, dict) or set(stored) != set(expected):
-        differing = sorted(set(expected).symmetric_difference(stored or ()))
+    if not isinstance(stored, dict):
+        raise InputError(
+            f"{path}: the ranges are not a JSON object. Received: {str(stored)[:200]}"
+        )
+    if set(stored) != set(expected):
+        differing = sorted(set(expected).symmetric_difference(stored))
         raise InputError(
             f"{path}: the ranges are not those of the model. Only in one of the two: "
             f"{', '.join(differing[:3])}"
@@ -122,16 +128,18 @@ def load_ranges(model: keras.Model, folder: str | os.PathLike) -> None:
     for point, limits in stored.items():
         if not _is_range(limits):
             raise InputError(
-                f"{path}: a range is two numbers, the lower one first. Received: "
-                f"{point}={limits!r}"
+                f"{path}: a range is two numbers, one up to 0 and one from 0. "
+                f"Received: {point}={limits!r}"
             )
     assign_ranges(model, {point: Range(*limits) for point, limits in stored.items()})
 
 
 def _is_range(limits):
-    numbers = isinstance(limits, list) and len(limits) == 2
-    numbers = numbers and all(type(x) in (int, float) for x in limits)
-    return numbers and all(map(math.isfinite, limits)) and limits[0] <= limits[1]
+    if not isinstance(limits, list) or len(limits) != 2:
+        return False
+    if not all(type(x) in (int, float) and abs(x) < FLOAT32_MAX for x in limits):
+        return False
+    return limits[0] <= 0 <= limits[1]
 
 
 def _limits(layer):

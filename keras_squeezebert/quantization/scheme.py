@@ -37,8 +37,9 @@ TABLE = Quantizer("weight", symmetric=True)
 ACTIVATION = Quantizer("activation")
 # XNNPACK multiplies int8 matrices only if the second has its zero at code 0.
 SYMMETRIC = Quantizer("activation", symmetric=True)
-# The steps of 1/256 that TFLite's int8 softmax has.
+# The ranges that TFLite gives the int8 results of softmax and tanh.
 PROBABILITY = Quantizer("fixed", low=0.0, high=255 / 256)
+TANH = Quantizer("fixed", low=-1.0, high=127 / 128)
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ MIXED = Scheme(
         ("*/attention/key/output", SYMMETRIC),
         ("*/attention/value/output", SYMMETRIC),
         ("*/attention/probabilities", PROBABILITY),
+        ("pooler/output", TANH),
         ("*", ACTIVATION),
     ),
 )

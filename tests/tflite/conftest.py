@@ -1,7 +1,7 @@
 import pytest
-from tiny import CONFIG, ONE_LAYER, make_model
+from tiny import CONFIG, ONE_LAYER, inputs_for, make_model
 
-from keras_squeezebert.tflite import export_tflite
+from keras_squeezebert.tflite import calibrate, export_tflite, quantize_aware
 
 # Exports take seconds each: a file is made once, by all of its arguments.
 SEQUENCE_LENGTH = 8
@@ -19,21 +19,26 @@ def exported(tmp_path_factory):
         layers=1,
         batch_size=1,
     ):
-        key = (architecture, layers)
+        mixed = quantization == "mixed"
+        key = (architecture, layers, mixed)
         if key not in models:
             config = ONE_LAYER if layers == 1 else CONFIG
             models[key] = make_model(architecture, config)
+            if mixed:
+                models[key] = quantize_aware(models[key])
+                batches = [inputs_for(architecture, seed, seq=8) for seed in range(4)]
+                calibrate(models[key], batches, progress=False)
         key = (*key, quantization, batch_size)
         if key not in paths:
             choices = NUM_CHOICES if architecture.endswith("MultipleChoice") else None
             paths[key] = export_tflite(
-                models[key[:2]],
+                models[key[:3]],
                 folder / f"{'-'.join(map(str, key))}.tflite",
                 SEQUENCE_LENGTH,
                 quantization=quantization,
                 batch_size=batch_size,
                 num_choices=choices,
             )
-        return models[key[:2]], paths[key]
+        return models[key[:3]], paths[key]
 
     return export

@@ -104,7 +104,7 @@ def test_without_groups(tmp_path):
     litert = LiteRTModel(path)
     inputs = inputs_of(litert)
     assert_equal_outputs(litert(inputs), run(model, inputs))
-    assert Counter(op.name for op in read_ops(path))["CONV_2D"] == 6
+    assert count_ops(path)["CONV_2D"] == 8
 
 
 def test_a_shuffled_weight_is_noticed(exported):
@@ -146,19 +146,20 @@ def expected_ops(architecture, layers):
         # the masked LM's head inside the decoder, which alone reads them.
         "ADD": 2 + 3 * layers + 2 * norms - masked_lm,
         "BATCH_MATMUL": 2 * layers,
-        "CONV_2D": 6 * layers,
-        # The pooler and the head; of the masked LM a dense layer and the decoder.
-        "FULLY_CONNECTED": pooled + (architecture != "SqueezeBertModel") + masked_lm,
+        # The dense layers too: the pooler's and the head's.
+        "CONV_2D": 6 * layers + pooled + (architecture != "SqueezeBertModel"),
+        # The decoder, whose kernel is a table.
+        "FULLY_CONNECTED": int(masked_lm),
         # Words and token types: positions are a constant.
         "GATHER": 2,
         "GELU": layers + masked_lm,
-        "MEAN": 2 * norms,
-        "MUL": 2 * norms - masked_lm,
+        # Two means, each a SUM times a constant; 1/σ and γ.
+        "MUL": 4 * norms - masked_lm,
         "NOT_EQUAL": 1,
         # The mask to 4-D, hidden states in and out of 4-D around the encoder; three
-        # heads to split and one to merge a layer. Choices: ids and types flattened
-        # (the mask goes to 4-D at once), the scores unflattened.
-        "RESHAPE": 3 + 4 * layers + 3 * choices,
+        # heads to split and one to merge a layer; in and out of 4-D around pooler and
+        # classifier. Choices: ids and types flattened (the mask goes to 4-D at once).
+        "RESHAPE": 3 + 4 * layers + 2 * pooled + 2 * choices,
         "RSQRT": norms,
         "SELECT_V2": 1,
         "SOFTMAX": layers,
@@ -166,6 +167,7 @@ def expected_ops(architecture, layers):
         # The first token; start and end.
         "STRIDED_SLICE": pooled + 2 * qa,
         "SUB": norms,
+        "SUM": 2 * norms,
         "TANH": int(pooled),
         "TRANSPOSE": 4 * layers,
     }
@@ -193,7 +195,7 @@ def test_operations_of_two_layers(exported):
     assert count_ops(path) == expected_ops(CLASSIFIER, layers=2)
 
 
-def test_every_convolution_is_grouped(exported):
+def test_convolutions_are_grouped_and_dense_layers_are_convolutions(exported):
     _, path = exported()
     shapes = [
         (op.inputs[0].shape[-1] // op.inputs[1].shape[-1], op.inputs[1].shape)
@@ -209,16 +211,27 @@ def test_every_convolution_is_grouped(exported):
             (config.post_attention_groups, (96, 1, 1, 16)),
             (config.intermediate_groups, (192, 1, 1, 12)),
             (config.output_groups, (96, 1, 1, 16)),
+            (1, (96, 1, 1, 96)),  # pooler
+            (1, (3, 1, 1, 96)),  # classifier
         ]
     )
+
+
+def conv_kernels(path):
+    return [op.inputs[1] for op in read_ops(path) if op.name == "CONV_2D"]
 
 
 def test_weights_are_of_the_type_asked_for(exported):
     types = {"float32": "FLOAT32", "dynamic_ptq": "INT8"}
     for quantization, dtype in types.items():
-        _, path = exported(quantization=quantization)
-        found = {op.inputs[1].dtype for op in read_ops(path) if op.name == "CONV_2D"}
-        assert found == {dtype}
+        kernels = conv_kernels(exported(quantization=quantization)[1])
+        assert {k.dtype for k in kernels if np.prod(k.shape) >= 1024} == {dtype}
+
+
+def test_small_kernels_stay_float_in_dynamic_ptq(exported):
+    kernels = conv_kernels(exported(quantization="dynamic_ptq")[1])
+    (small,) = [kernel for kernel in kernels if np.prod(kernel.shape) < 1024]
+    assert (small.shape, small.dtype) == ((3, 1, 1, 96), "FLOAT32")
 
 
 # === Signature

@@ -7,7 +7,7 @@ from keras_squeezebert.errors import InputError
 from keras_squeezebert.tflite import ExportError, read_ops
 from keras_squeezebert.tflite.op_list import Op, check_ops
 
-QUANTIZATIONS = ("float32", "float16", "dynamic_ptq")
+QUANTIZATIONS = ("float32", "float16", "dynamic_ptq", "mixed")
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,9 @@ def test_a_file_keeps_its_own_promise(exported, quantization):
         ("float16", "dynamic_ptq"),
         ("dynamic_ptq", "float32"),
         ("dynamic_ptq", "float16"),
+        ("float32", "mixed"),
+        ("dynamic_ptq", "mixed"),
+        ("mixed", "float32"),
     ],
 )
 def test_a_file_keeps_no_other_promise(exported, made, promised):

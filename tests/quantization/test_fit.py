@@ -1,0 +1,107 @@
+"""Training a quantized model, in one go or with a pause on disk."""
+
+import keras
+import numpy as np
+import pytest
+from tiny import ONE_LAYER, WITHOUT_DROPOUT, make_inputs, make_model, to_numpy
+
+from keras_squeezebert.errors import InputError
+from keras_squeezebert.quantization.ranges import activation_ranges, quantizers
+from keras_squeezebert.tflite import calibrate, quantize_aware
+
+CLASSIFIER = "SqueezeBertForSequenceClassification"
+CALM = ONE_LAYER.replace(**WITHOUT_DROPOUT)
+INPUTS, LABELS = make_inputs(8, 7), np.arange(8) % 3
+
+
+def calibrated_model():
+    quantized = quantize_aware(make_model(CLASSIFIER, CALM))
+    calibrate(quantized, [INPUTS], progress=False)
+    return quantized
+
+
+def train(model, epochs=4):
+    model.compile(keras.optimizers.SGD(0.02))
+    model.fit(INPUTS, LABELS, batch_size=4, epochs=epochs, shuffle=False, verbose=0)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A model after four epochs, and its ranges before them."""
+    model = calibrated_model()
+    before = activation_ranges(model)
+    train(model)
+    return model, before
+
+
+def test_without_calibration_there_is_no_training():
+    quantized = quantize_aware(make_model(CLASSIFIER, CALM))
+    before = [to_numpy(v).copy() for v in quantized.weights]
+    with pytest.raises(InputError, match=r"15 ranges .* Call `calibrate`"):
+        quantized.fit(INPUTS, LABELS, verbose=0)
+    for old, variable in zip(before, quantized.weights, strict=True):
+        np.testing.assert_array_equal(to_numpy(variable), old)
+
+
+def test_the_loss_falls(trained):
+    model, _ = trained
+    first, *_, last = model.history.history["loss"]
+    assert last < 0.8 * first
+
+
+def test_the_ranges_of_weights_are_those_of_the_final_weights(trained):
+    model, _ = trained
+    values = {v.path: to_numpy(v) for v in model.trainable_variables}
+    weights = [
+        (path, layer)
+        for path, layer in quantizers(model).items()
+        if layer.quantizer.kind == "weight"
+    ]
+    assert len(weights) == 11
+    for path, layer in weights:
+        axes = tuple(range(values[path].ndim - 1)) if "kernel" in path else None
+        scale = np.float32((96 / 16) ** -0.5) if "query" in path else 1
+        limit = np.abs(values[path] * scale).max(axis=axes)
+        ends = [to_numpy(v) for v in layer.range_variables.values()]
+        np.testing.assert_allclose(ends, [-limit, limit], rtol=1e-7, err_msg=path)
+
+
+def test_the_ranges_of_activations_stay(trained):
+    model, before = trained
+    assert activation_ranges(model) == before
+
+
+def test_moving_ranges_move():
+    model = calibrated_model()
+    before = activation_ranges(model)
+    for path, layer in quantizers(model).items():
+        layer.moving = path.endswith("attention/scores")
+    model(make_inputs(8, 7, seed=1), training=True)
+    after = activation_ranges(model)
+    changed = [path for path in before if after[path] != before[path]]
+    assert changed == ["encoder_layer_0/attention/scores"]
+
+
+@pytest.fixture(scope="module")
+def paused():
+    """A model after half of the epochs."""
+    model = calibrated_model()
+    train(model, epochs=2)
+    return model
+
+
+@pytest.mark.parametrize("form", ["keras", "folder"])
+def test_training_goes_on_after_a_pause_on_disk(trained, paused, form, tmp_path):
+    if form == "keras":
+        paused.save(tmp_path / "model.keras")
+        model = keras.saving.load_model(tmp_path / "model.keras")
+    else:
+        paused.save_pretrained(tmp_path)
+        model = type(paused).from_pretrained(tmp_path)
+    train(model, epochs=2)
+    expected, _ = trained
+    for actual, wanted in zip(model.weights, expected.weights, strict=True):
+        assert actual.path == wanted.path
+        np.testing.assert_allclose(
+            to_numpy(actual), to_numpy(wanted), rtol=0, atol=1e-6, err_msg=actual.path
+        )
