@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from keras_squeezebert.cli.options import seed
+
 SENTENCES = (
     "could you wake me up at six tomorrow",
     "how do you say good morning in japanese",
@@ -29,7 +31,7 @@ SENTENCES = (
     type=click.IntRange(min=1),
     help="Passes over the data in float; one more follows with int8 simulated.",
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of all randomness.")
+@seed
 def demo(output, epochs, seed):
     """Train a small SqueezeBERT on real text and run it as a .tflite.
 

@@ -2,7 +2,13 @@
 
 import click
 
-from keras_squeezebert.cli.options import data_columns, revision
+from keras_squeezebert.cli.options import (
+    batch_size,
+    data_columns,
+    max_length,
+    revision,
+    seed,
+)
 
 
 @click.group()
@@ -47,26 +53,14 @@ def finetune():
     type=click.IntRange(min=1),
     help="Passes over the data.",
 )
-@click.option(
-    "--batch-size",
-    default=32,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Examples of a step.",
-)
+@batch_size
 @click.option(
     "--learning-rate",
     type=click.FloatRange(min=0, min_open=True),
     help="Highest learning rate. [default: 5e-5 with --model, 1e-3 without]",
 )
-@click.option(
-    "--max-length",
-    default=128,
-    show_default=True,
-    type=click.IntRange(min=3),
-    help="Tokens that are kept of a text.",
-)
-@click.option("--seed", default=0, show_default=True, help="Seed of all randomness.")
+@max_length
+@seed
 def sequence_classification(
     train_path,
     eval_path,

@@ -2,7 +2,7 @@
 
 import click
 
-from keras_squeezebert.cli.options import data_columns
+from keras_squeezebert.cli.options import batch_size, data_columns, max_length, seed
 
 
 @click.command()
@@ -40,13 +40,7 @@ from keras_squeezebert.cli.options import data_columns
     type=click.IntRange(min=0),
     help="Passes over the data; 0 only calibrates.",
 )
-@click.option(
-    "--batch-size",
-    default=32,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Examples of a step.",
-)
+@batch_size
 @click.option(
     "--learning-rate",
     default=2e-5,
@@ -61,14 +55,8 @@ from keras_squeezebert.cli.options import data_columns
     type=click.IntRange(min=1),
     help="Batches from which the ranges of the activations are taken.",
 )
-@click.option(
-    "--max-length",
-    default=128,
-    show_default=True,
-    type=click.IntRange(min=3),
-    help="Tokens that are kept of a text.",
-)
-@click.option("--seed", default=0, show_default=True, help="Seed of all randomness.")
+@max_length
+@seed
 def quantize(
     model_dir,
     scheme,
