@@ -58,7 +58,8 @@ class Scheme:
         >>> mixed = SCHEMES["mixed"]
         >>> mixed.at("encoder_layer_0/attention/key/output").symmetric
         True
-        >>> mixed.at("encoder_layer_0/post_attention/layer_norm/output")
+        >>> mixed.at("encoder_layer_0/feed_forward/intermediate/kernel").per_channel
+        True
     """
 
     name: str
