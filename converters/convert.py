@@ -13,7 +13,11 @@ from keras_squeezebert.errors import InputError
 from keras_squeezebert.files import atomic_folder
 from keras_squeezebert.hub import pretrained_folder
 from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
-from keras_squeezebert.tokenizers.folder import TOKENIZER_FILES
+from keras_squeezebert.tokenizers.folder import (
+    TOKENIZER_FILE,
+    TOKENIZER_FILES,
+    VOCABULARY_FILE,
+)
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,6 @@ def _check_head(model, source):
 
 def _tokenizer(source, revision):
     folder = pretrained_folder(source, TOKENIZER_FILES, revision)
-    if any((folder / name).is_file() for name in ("vocab.txt", "tokenizer.json")):
+    if any((folder / name).is_file() for name in (VOCABULARY_FILE, TOKENIZER_FILE)):
         return SqueezeBertTokenizerFast.from_pretrained(folder)
     return None

@@ -1,7 +1,6 @@
 """verify_conversion: transformers' outputs beside ours, on the same random input."""
 
 import contextlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -9,8 +8,10 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from keras_squeezebert.config import CONFIG_FILE
 from keras_squeezebert.converters.readers.torch_file import import_torch
 from keras_squeezebert.errors import InputError
+from keras_squeezebert.files import read_json
 
 # Of the largest value of an output: float32 sums in another order differ by less.
 TOLERANCE = 1e-4
@@ -119,7 +120,7 @@ def _their_outputs(folder, model, inputs):
             "`pip install keras-squeezebert[torch]`"
         ) from None
 
-    is_bert = json.loads((folder / "config.json").read_text())["model_type"] == "bert"
+    is_bert = read_json(folder / CONFIG_FILE)["model_type"] == "bert"
     architecture = type(model).__name__
     if is_bert:
         architecture = architecture.removeprefix("Squeeze")

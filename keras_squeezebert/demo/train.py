@@ -30,14 +30,7 @@ def train(splits, epochs, seed):
     )
     model = SqueezeBertForSequenceClassification(config)
     # A model that starts from nothing leans on single words, unless some are hidden.
-    batches = text_batches(
-        splits["train"],
-        tokenizer,
-        config,
-        shuffle_seed=seed,
-        mask_rate=0.15,
-        **SETTINGS,
-    )
+    batches = _batches(splits, tokenizer, config, seed, mask_rate=0.15)
     _fit(model, batches, tokenizer, splits, epochs, learning_rate=1.5e-3)
     return model, tokenizer
 
@@ -45,19 +38,26 @@ def train(splits, epochs, seed):
 def calibrated(model, tokenizer, splits, seed):
     """A copy of the classifier with int8 simulated, its ranges found."""
     quantized = quantize_aware(model, "mixed")
-    batches = text_batches(
-        splits["train"], tokenizer, model.config, shuffle_seed=seed, **SETTINGS
-    )
+    batches = _batches(splits, tokenizer, model.config, seed)
     calibrate(quantized, batches.take(CALIBRATION_BATCHES), progress=False)
     return quantized
 
 
 def train_quantized(quantized, tokenizer, splits, epochs, seed):
     """Trains the weights on, so that they are right once they are rounded."""
-    batches = text_batches(
-        splits["train"], tokenizer, quantized.config, shuffle_seed=seed, **SETTINGS
-    )
+    batches = _batches(splits, tokenizer, quantized.config, seed)
     _fit(quantized, batches, tokenizer, splits, epochs, learning_rate=1e-4)
+
+
+def _batches(splits, tokenizer, config, seed, mask_rate=0.0):
+    return text_batches(
+        splits["train"],
+        tokenizer,
+        config,
+        shuffle_seed=seed,
+        mask_rate=mask_rate,
+        **SETTINGS,
+    )
 
 
 def _fit(model, batches, tokenizer, splits, epochs, learning_rate):

@@ -68,7 +68,7 @@ def contents(folder):
     return {path.relative_to(folder): path.read_bytes() for path in files}
 
 
-def refused(folder, *words):
+def assert_refused(folder, *words):
     """Checks that a folder is refused with these words, and left as it was."""
     before = contents(folder)
     with pytest.raises(InputError) as refusal:
@@ -225,7 +225,7 @@ def test_pickles_that_run_code(shard, torch, save, tmp_path):
         (tmp_path / f"{BIN}.index.json").write_text(json.dumps(index))
     for name, payload in payloads(marker).items():
         save({"a": torch.tensor(ROWS), "b": payload}, shard)
-        refused(tmp_path, shard, name, "could run code")
+        assert_refused(tmp_path, shard, name, "could run code")
         assert not marker.exists()
 
 
@@ -234,7 +234,7 @@ def test_plain_pickles_that_run_code(protocol, torch, tmp_path):
     marker = tmp_path / "marker"
     for name, payload in payloads(marker).items():
         (tmp_path / BIN).write_bytes(pickle.dumps({"a": payload}, protocol))
-        refused(tmp_path, BIN, name, "could run code")
+        assert_refused(tmp_path, BIN, name, "could run code")
         assert not marker.exists()
 
 
@@ -246,26 +246,28 @@ def test_the_payloads_do_run(tmp_path):
 
 def test_objects_of_installed_packages(torch, save, tmp_path):
     save({"a": torch.tensor(ROWS), "config": ONE_LAYER})
-    refused(tmp_path, "keras_squeezebert.config.SqueezeBertConfig", "could run code")
+    assert_refused(
+        tmp_path, "keras_squeezebert.config.SqueezeBertConfig", "could run code"
+    )
 
 
 def test_what_pytorch_would_let_fill_the_memory(torch, save, tmp_path):
     save({"a": Payload(bytearray, 10**12)})
-    refused(tmp_path, "bytearray")
+    assert_refused(tmp_path, "bytearray")
     save({"a": Payload(torch.Tensor, 10**5, 10**5)})
-    refused(tmp_path, "torch.Tensor")
+    assert_refused(tmp_path, "torch.Tensor")
 
 
 def test_plain_pickles(torch, tmp_path):
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         (tmp_path / BIN).write_bytes(pickle.dumps({"a": [1.0]}, protocol))
-        refused(tmp_path, BIN, "damaged or no PyTorch file")
+        assert_refused(tmp_path, BIN, "damaged or no PyTorch file")
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_torchscript(torch, tmp_path):
     torch.jit.script(torch.nn.Linear(2, 2)).save(tmp_path / BIN)
-    refused(tmp_path, BIN, "was refused")
+    assert_refused(tmp_path, BIN, "was refused")
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
@@ -274,14 +276,14 @@ def test_torchscript_without_compression(torch, tmp_path):
     with zipfile.ZipFile(tmp_path / "script") as script:
         records = {name: script.read(name) for name in script.namelist()}
     write_zip(tmp_path, records)
-    refused(tmp_path, BIN, "__torch__", "could run code")
+    assert_refused(tmp_path, BIN, "__torch__", "could run code")
 
 
 def test_the_tar_files_of_old(torch, tmp_path):
     (tmp_path / "storages").write_bytes(pickle.dumps(0))
     shutil.make_archive(tmp_path / "old", "tar", tmp_path, "storages")
     os.rename(tmp_path / "old.tar", tmp_path / BIN)
-    refused(tmp_path, BIN, "damaged or no PyTorch file")
+    assert_refused(tmp_path, BIN, "damaged or no PyTorch file")
 
 
 # === Damaged files
@@ -291,7 +293,7 @@ def cut_at_every_length(folder, name, *words, step=1):
     whole = (folder / name).read_bytes()
     for length in range(0, len(whole), step):
         (folder / name).write_bytes(whole[:length])
-        refused(folder, name, *words)
+        assert_refused(folder, name, *words)
     assert length > len(whole) - 1 - step
 
 
@@ -314,22 +316,22 @@ def test_other_files(name, data, tmp_path):
     if name == BIN:
         pytest.importorskip("torch", reason="it reads these files")
     (tmp_path / name).write_bytes(data)
-    refused(tmp_path, name, "is damaged or no")
+    assert_refused(tmp_path, name, "is damaged or no")
 
 
 @pytest.mark.parametrize("name", [SAFETENSORS, BIN])
 def test_a_folder_in_the_place_of_a_file(name, tmp_path):
     (tmp_path / name).mkdir()
-    refused(tmp_path, "There are no weights", SAFETENSORS, BIN)
+    assert_refused(tmp_path, "There are no weights", SAFETENSORS, BIN)
 
 
 def test_each_in_the_place_of_the_other(torch, save, tmp_path):
     save({"a": torch.tensor(ROWS)})
     os.rename(tmp_path / BIN, tmp_path / SAFETENSORS)
-    refused(tmp_path, "no safetensors file")
+    assert_refused(tmp_path, "no safetensors file")
     save_file({"a": ROWS}, tmp_path / SAFETENSORS)
     os.rename(tmp_path / SAFETENSORS, tmp_path / BIN)
-    refused(tmp_path, "no PyTorch file")
+    assert_refused(tmp_path, "no PyTorch file")
 
 
 @pytest.mark.skipif(
@@ -344,13 +346,15 @@ def test_files_that_may_not_be_read(name, tmp_path):
 
 def test_no_weights(tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    refused(tmp_path, "There are no weights", str(tmp_path), SAFETENSORS, BIN, INDEX)
+    assert_refused(
+        tmp_path, "There are no weights", str(tmp_path), SAFETENSORS, BIN, INDEX
+    )
 
 
 def test_pytorch_files_without_pytorch(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     (tmp_path / BIN).write_bytes(b"whatever")
-    refused(tmp_path, "pip install keras-squeezebert[torch]")
+    assert_refused(tmp_path, "pip install keras-squeezebert[torch]")
 
 
 # === Headers of safetensors
@@ -397,7 +401,7 @@ def test_pytorch_files_without_pytorch(tmp_path, monkeypatch):
 )
 def test_wrong_headers(header, tmp_path):
     write_safetensors(tmp_path, header, bytes(4))
-    refused(tmp_path, SAFETENSORS, "damaged or no safetensors file")
+    assert_refused(tmp_path, SAFETENSORS, "damaged or no safetensors file")
 
 
 @pytest.mark.parametrize("length", [0, 1, 60, 62, 10**8, 2**31, 2**63, 2**64 - 1])
@@ -405,12 +409,12 @@ def test_wrong_lengths_of_a_header(length, tmp_path):
     header = json.dumps({"a": entry()})
     assert len(header) == 61
     write_safetensors(tmp_path, header, bytes(4), length=length)
-    refused(tmp_path, SAFETENSORS, "damaged or no safetensors file")
+    assert_refused(tmp_path, SAFETENSORS, "damaged or no safetensors file")
 
 
 def test_bytes_that_no_tensor_has(tmp_path):
     write_safetensors(tmp_path, {"a": entry()}, bytes(5))
-    refused(tmp_path, SAFETENSORS, "damaged or no safetensors file")
+    assert_refused(tmp_path, SAFETENSORS, "damaged or no safetensors file")
 
 
 # === Archives that unpack to more than they are
@@ -439,7 +443,7 @@ def test_compressed_archives(torch, tmp_path):
     bomb = records(tmp_path, torch) | {"archive/data/1": bytes(10**7)}
     write_zip(tmp_path, bomb, compression=zipfile.ZIP_DEFLATED)
     assert os.path.getsize(tmp_path / BIN) < 10**5
-    refused(tmp_path, BIN, "no compressed archives", "10,00")
+    assert_refused(tmp_path, BIN, "no compressed archives", "10,00")
 
 
 def test_entries_that_claim_to_be_larger(torch, tmp_path):
@@ -447,7 +451,7 @@ def test_entries_that_claim_to_be_larger(torch, tmp_path):
         entries[-1].file_size = entries[-1].compress_size = 2**40
 
     write_zip(tmp_path, records(tmp_path, torch), enlarge)
-    refused(tmp_path, BIN, "1,099,511,")
+    assert_refused(tmp_path, BIN, "1,099,511,")
 
 
 def test_entries_in_one_place(torch, tmp_path):
@@ -458,12 +462,12 @@ def test_entries_in_one_place(torch, tmp_path):
             entries[-1].filename = f"archive/data/{number + 1}"
 
     write_zip(tmp_path, records(tmp_path, torch), repeat)
-    refused(tmp_path, BIN, "bytes in all when unpacked")
+    assert_refused(tmp_path, BIN, "bytes in all when unpacked")
 
 
 def test_archives_without_a_pickle(torch, tmp_path):
     write_zip(tmp_path, {"archive/version": b"3\n"})
-    refused(tmp_path, BIN, "damaged or no PyTorch file")
+    assert_refused(tmp_path, BIN, "damaged or no PyTorch file")
 
 
 def test_pickles_under_a_name_in_capitals(torch, tmp_path):
@@ -478,7 +482,7 @@ def test_pickles_under_a_name_in_capitals(torch, tmp_path):
     payload = pickle.dumps(payloads(marker)["exec"], protocol=2)
     name = next(name for name in changed if name.endswith(".PKL"))
     write_zip(tmp_path, changed | {name: payload})
-    refused(tmp_path, BIN, "exec")
+    assert_refused(tmp_path, BIN, "exec")
     assert not marker.exists()
 
 
@@ -490,18 +494,18 @@ def test_pickles_under_a_name_in_capitals(torch, tmp_path):
 def test_values_that_are_not_finite(value, dtype, tmp_path):
     values = np.array([1, value, 1]).astype(np.dtype(dtype))
     save_file({"a": ROWS, "b": values}, tmp_path / SAFETENSORS)
-    refused(tmp_path, SAFETENSORS, "'b'", "not finite")
+    assert_refused(tmp_path, SAFETENSORS, "'b'", "not finite")
 
 
 def test_values_beyond_float32(tmp_path):
     save_file({"b": np.array([1e39, 1])}, tmp_path / SAFETENSORS)
-    refused(tmp_path, SAFETENSORS, "'b'", "not finite as float32")
+    assert_refused(tmp_path, SAFETENSORS, "'b'", "not finite as float32")
 
 
 def test_values_of_pytorch_that_are_not_finite(torch, save, tmp_path):
     for bad in (torch.tensor([np.nan]), torch.tensor([1e39], dtype=torch.float64)):
         save({"a": torch.tensor(ROWS), "b": bad})
-        refused(tmp_path, BIN, "'b'", "not finite")
+        assert_refused(tmp_path, BIN, "'b'", "not finite")
 
 
 @pytest.mark.parametrize(
@@ -509,20 +513,20 @@ def test_values_of_pytorch_that_are_not_finite(torch, save, tmp_path):
 )
 def test_other_types_of_safetensors(dtype, tmp_path):
     save_file({"a": ROWS, "b": np.ones(4, np.dtype(dtype))}, tmp_path / SAFETENSORS)
-    refused(tmp_path, SAFETENSORS, "'b' is no weight", "float32")
+    assert_refused(tmp_path, SAFETENSORS, "'b' is no weight", "float32")
 
 
 @pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "bool", "complex64"])
 def test_other_types_of_pytorch(dtype, torch, save, tmp_path):
     save({"a": torch.tensor(ROWS), "b": torch.ones(2, dtype=getattr(torch, dtype))})
-    refused(tmp_path, BIN, "'b' is no weight", f"Received: {dtype}")
+    assert_refused(tmp_path, BIN, "'b' is no weight", f"Received: {dtype}")
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "float8_e4m3fn"])
 def test_types_that_pytorch_came_to_late(dtype, torch, tmp_path):
     # The legacy form has no place for them.
     torch.save({"b": torch.zeros(2, dtype=getattr(torch, dtype))}, tmp_path / BIN)
-    refused(tmp_path, BIN, "'b' is no weight", f"Received: {dtype}")
+    assert_refused(tmp_path, BIN, "'b' is no weight", f"Received: {dtype}")
 
 
 @pytest.mark.parametrize(
@@ -537,19 +541,19 @@ def test_types_that_pytorch_came_to_late(dtype, torch, tmp_path):
 @pytest.mark.filterwarnings("ignore:Sparse CSR:UserWarning")
 def test_tensors_that_are_not_plain(convert, asked_for, torch, save, tmp_path):
     save({"b": convert(torch.tensor(ROWS))})
-    refused(tmp_path, BIN, asked_for, "Only plain tensors are read")
+    assert_refused(tmp_path, BIN, asked_for, "Only plain tensors are read")
 
 
 def test_quantized_tensors(torch, save, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are on their way out of PyTorch
         save({"b": torch.quantize_per_tensor(torch.tensor(ROWS), 1, 0, torch.qint8)})
-    refused(tmp_path, BIN, "_rebuild_qtensor", "Only plain tensors are read")
+    assert_refused(tmp_path, BIN, "_rebuild_qtensor", "Only plain tensors are read")
 
 
 def test_tensors_that_are_the_negative_of_what_is_stored(torch, save, tmp_path):
     save({"b": torch._neg_view(torch.tensor(ROWS))})
-    refused(tmp_path, BIN, "'b'", "plain tensors")
+    assert_refused(tmp_path, BIN, "'b'", "plain tensors")
 
 
 @pytest.mark.parametrize(
@@ -569,7 +573,7 @@ def test_tensors_that_are_the_negative_of_what_is_stored(torch, save, tmp_path):
 )
 def test_what_is_no_state_dict(make, received, torch, save, tmp_path):
     save(make(torch.tensor(ROWS)))
-    refused(tmp_path, BIN, received)
+    assert_refused(tmp_path, BIN, received)
 
 
 def test_a_state_dict_whose_items_were_replaced(torch, tmp_path):
@@ -587,7 +591,7 @@ def test_a_state_dict_whose_items_were_replaced(torch, tmp_path):
 
 def test_one_value_that_stands_for_a_giant_tensor(torch, save, tmp_path):
     save({"a": torch.tensor(ROWS), "b": torch.zeros(1).expand(10**6, 10**6)})
-    refused(tmp_path, BIN, "'b'", "(1000000, 1000000)")
+    assert_refused(tmp_path, BIN, "'b'", "(1000000, 1000000)")
 
 
 def test_small_tensors_of_one_value_are_read(torch, save, tmp_path):
@@ -633,7 +637,7 @@ def test_shards(tmp_path):
 def test_wrong_indexes(index, words, tmp_path):
     write_shards(tmp_path)
     (tmp_path / INDEX).write_text(index, encoding="latin-1")
-    refused(tmp_path, INDEX, *words)
+    assert_refused(tmp_path, INDEX, *words)
 
 
 @pytest.mark.parametrize(
@@ -669,35 +673,35 @@ def test_shards_by_other_names(name, tmp_path):
     for secret in (tmp_path, folder / "sub"):
         save_file({"a": ROWS}, secret / "secret.safetensors")
     write_shards(folder, a=name)
-    refused(folder, INDEX, "name")
+    assert_refused(folder, INDEX, "name")
 
 
 def test_names_that_are_no_strings_stand_for_no_file(tmp_path):
     write_shards(tmp_path, a=1)
     shutil.copy(tmp_path / SHARDS[0], tmp_path / "1")
-    refused(tmp_path, INDEX, "'a'")
+    assert_refused(tmp_path, INDEX, "'a'")
 
 
 def test_a_tensor_that_its_shard_does_not_hold(tmp_path):
     write_shards(tmp_path, c=SHARDS[0])
-    refused(tmp_path, INDEX, "'c'", SHARDS[0], "does not hold")
+    assert_refused(tmp_path, INDEX, "'c'", SHARDS[0], "does not hold")
 
 
 def test_a_tensor_that_another_shard_holds(tmp_path):
     write_shards(tmp_path, a=SHARDS[1], c=SHARDS[0])
-    refused(tmp_path, INDEX, "'a'", SHARDS[1], "does not hold")
+    assert_refused(tmp_path, INDEX, "'a'", SHARDS[1], "does not hold")
 
 
 def test_a_tensor_in_two_shards(tmp_path):
     write_shards(tmp_path)
     save_file({"a": ROWS, "b": ROWS}, tmp_path / SHARDS[1])
-    refused(tmp_path, "'a'", *SHARDS, "in two files")
+    assert_refused(tmp_path, "'a'", *SHARDS, "in two files")
 
 
 def test_a_damaged_shard(tmp_path):
     write_shards(tmp_path)
     (tmp_path / SHARDS[1]).write_bytes(b"")
-    refused(tmp_path, SHARDS[1], "damaged or no safetensors file")
+    assert_refused(tmp_path, SHARDS[1], "damaged or no safetensors file")
 
 
 # === All of a model or nothing
