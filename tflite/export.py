@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_squeezebert.config import SqueezeBertConfig
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.files import atomic_file
-from keras_squeezebert.layers.lowering import tflite_lowering
+from keras_squeezebert.lowering import tflite_lowering
 from keras_squeezebert.models.inputs import INPUT_NAMES
 from keras_squeezebert.quantization.ranges import (
     check_calibrated,
@@ -34,6 +34,7 @@ def export_tflite(
     quantization: str | None = None,
     batch_size: int = 1,
     num_choices: int | None = None,
+    output_type: str = "float32",
     tokenizer=None,
 ) -> Path:
     """Writes a model as a .tflite file of fixed shapes.
@@ -62,6 +63,8 @@ def export_tflite(
         batch_size: Inputs of one call.
         num_choices: Choices of a `SqueezeBertForMultipleChoice`, whose inputs are
             (batch_size, num_choices, sequence_length).
+        output_type: "float32"; or "int8", the codes themselves, of a model of the
+            scheme "int8", whose file then has no operation on floats at all.
         tokenizer: A `SqueezeBertTokenizer` or `SqueezeBertTokenizerFast`.
 
     Returns:
@@ -90,6 +93,7 @@ def export_tflite(
     """
     shape = _input_shape(model, batch_size, num_choices, sequence_length)
     quantization = _quantization(model, quantization)
+    _check_output_type(model, output_type)
     with tempfile.TemporaryDirectory() as folder:
         _write_saved_model(model, shape, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
@@ -97,11 +101,13 @@ def export_tflite(
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if quantization == "float16":
             converter.target_spec.supported_types = [tf.float16]
+        if output_type == "int8":
+            converter.inference_output_type = tf.int8
         with _quiet():
             content = converter.convert()
-    if model.scheme:
+    if model.scheme and model.scheme.float_ops:
         content = float_gelu(content)
-    check_ops(content, quantization)
+    check_ops(content, quantization, model.scheme is None or model.scheme.float_ops)
     with atomic_file(path) as draft:
         draft.write_bytes(content)
         with tempfile.TemporaryDirectory() as folder:
@@ -141,6 +147,20 @@ def _quantization(model, asked_for):
     check_calibrated(model)
     update_weight_ranges(model)
     return model.scheme.name
+
+
+def _check_output_type(model, output_type):
+    if output_type not in ("float32", "int8"):
+        raise InputError(
+            "`output_type` must be float32 or int8. Received: "
+            f"output_type={output_type!r}"
+        )
+    if output_type == "int8" and (model.scheme is None or model.scheme.float_ops):
+        raise InputError(
+            "Only a model that is int8 throughout has int8 outputs: "
+            "`quantize_aware(model, 'int8')`. Received: output_type='int8', "
+            f"scheme={model.scheme and model.scheme.name!r}"
+        )
 
 
 def _input_shape(model, batch_size, num_choices, sequence_length):

@@ -111,15 +111,19 @@ class LiteRTModel:
             name: np.concatenate([array, np.zeros((filler, *row_shape), array.dtype)])
             for name, array in arrays.items()
         }
+        outputs = self._run.get_output_details()
         results = {
             name: [np.empty((0, *details["shape"][1:]), details["dtype"])]
-            for name, details in self._run.get_output_details().items()
+            for name, details in outputs.items()
         }
         for i in tqdm(range(0, rows, batch), disable=not progress):
             part = {name: array[i : i + batch] for name, array in arrays.items()}
             for name, values in self._run(**part).items():
                 results[name].append(values)
-        return {name: np.concatenate(parts)[:rows] for name, parts in results.items()}
+        return {
+            name: _dequantized(np.concatenate(parts)[:rows], outputs[name])
+            for name, parts in results.items()
+        }
 
     def predict(
         self,
@@ -180,3 +184,10 @@ class LiteRTModel:
             )
         width = [(0, 0)] * (array.ndim - 1) + [(0, seq - array.shape[-1])]
         return np.pad(array, width).astype(self._details[name]["dtype"])
+
+
+def _dequantized(values, details):
+    if values.dtype == np.float32:
+        return values
+    scale, zero_point = details["quantization"]
+    return np.float32(scale) * (values.astype("float32") - zero_point)

@@ -82,16 +82,22 @@ WEIGHT_DTYPES = {
     "float32": "FLOAT32",
     "float16": "FLOAT16",
     "dynamic_ptq": "INT8",
+    "dynamic": "INT8",
     "mixed": "INT8",
+    "int8": "INT8",
 }
 
 
-def check_ops(model: str | os.PathLike | bytes, quantization: str) -> None:
+def check_ops(
+    model: str | os.PathLike | bytes, quantization: str, float_ops: bool = True
+) -> None:
     """Raises ExportError unless a .tflite is what `quantization` promises.
 
     Args:
         model: A path, or the content of a file.
         quantization: As in `export_tflite`.
+        float_ops: Whether there may be operations on floats, other than the last ones
+            that make floats of int8 outputs.
     """
     ops = read_ops(model)
     custom = sorted({op.name for op in ops if op.name.startswith("CUSTOM")})
@@ -112,6 +118,8 @@ def check_ops(model: str | os.PathLike | bytes, quantization: str) -> None:
                 )
         if quantization == "mixed":
             _check_mixed(op)
+    if not float_ops:
+        _check_no_float(ops, quantization)
 
 
 def _check_mixed(op):
@@ -128,8 +136,29 @@ def _check_mixed(op):
             )
 
 
+def _check_no_float(ops, quantization):
+    read = {tensor.name for op in ops for tensor in op.inputs}
+    for op in ops:
+        if op.name == "DEQUANTIZE" and op.outputs[0].name not in read:
+            continue  # an output of the graph
+        for tensor in (*op.inputs, *op.outputs):
+            if tensor.dtype.startswith("FLOAT"):
+                raise ExportError(
+                    f"{op.name} is not free of floats as quantization="
+                    f"{quantization!r} promises. Received: {tensor.name} "
+                    f"{tensor.dtype} {tensor.shape}"
+                )
+
+
 # Operations that hold the weights of the model.
-_WEIGHT_OPS = ("CONV_2D", "FULLY_CONNECTED", "GATHER", "BATCH_MATMUL", "DEQUANTIZE")
+_WEIGHT_OPS = (
+    "BATCH_MATMUL",
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "DEQUANTIZE",
+    "FULLY_CONNECTED",
+    "GATHER",
+)
 # The converter leaves smaller tensors in float: nothing is gained on them.
 _MIN_QUANTIZED_SIZE = 1024
 

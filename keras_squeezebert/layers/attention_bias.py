@@ -4,11 +4,14 @@ import keras
 from keras import ops
 
 from keras_squeezebert.layers.base import PACKAGE
+from keras_squeezebert.quantization.points import QuantizationPoints
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class AttentionBias(keras.layers.Layer):
+class AttentionBias(QuantizationPoints, keras.layers.Layer):
     """Turns the attention mask into a term to add to the attention scores.
+
+    Quantization point: `output`.
 
     Args:
         masked: The term of a masked token. The default leaves it a probability of
@@ -35,10 +38,14 @@ class AttentionBias(keras.layers.Layer):
         super().__init__(**kwargs)
         self.masked = masked
 
+    def build(self, attention_mask_shape):
+        self.add_quantization_points("output")
+
     def call(self, attention_mask):
         attended = ops.not_equal(ops.expand_dims(attention_mask, (1, 2)), 0)
         zero = ops.zeros((), self.compute_dtype)
-        return ops.where(attended, zero, ops.full_like(zero, self.masked))
+        bias = ops.where(attended, zero, ops.full_like(zero, self.masked))
+        return self.quantized("output", bias)
 
     def compute_output_shape(self, attention_mask_shape):
         batch, seq = attention_mask_shape

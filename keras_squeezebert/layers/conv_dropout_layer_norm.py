@@ -10,11 +10,14 @@ from keras_squeezebert.layers.base import (
 )
 from keras_squeezebert.layers.grouped_conv import GroupedConv1D
 from keras_squeezebert.layers.layer_norm import LayerNorm
+from keras_squeezebert.quantization.points import QuantizationPoints
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class ConvDropoutLayerNorm(ConfiguredLayer):
+class ConvDropoutLayerNorm(QuantizationPoints, ConfiguredLayer):
     """LayerNorm(residual + dropout(conv(inputs))).
+
+    Quantization point: `sum`.
 
     Args:
         config: The model's `SqueezeBertConfig`.
@@ -61,11 +64,13 @@ class ConvDropoutLayerNorm(ConfiguredLayer):
     def build(self, inputs_shape, residual_shape):
         self.conv.build(inputs_shape)
         self.layer_norm.build(residual_shape)
+        self.add_quantization_points("sum")
 
     def call(self, inputs, residual, training=None, input_step=None):
         x = self.conv(inputs, training=training, input_step=input_step)
         x = self.dropout(x, training=training)
-        return self.layer_norm(residual + x)  # (batch, seq, hidden)
+        x = self.quantized("sum", residual + x, training)
+        return self.layer_norm(x)  # (batch, seq, hidden)
 
     def compute_output_shape(self, inputs_shape, residual_shape):
         return residual_shape

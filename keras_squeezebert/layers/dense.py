@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_squeezebert.layers.base import PACKAGE
-from keras_squeezebert.layers.lowering import linear
+from keras_squeezebert.lowering import linear
 from keras_squeezebert.quantization.points import QuantizationPoints
 
 
@@ -13,11 +13,10 @@ class Dense(QuantizationPoints, keras.layers.Dense):
     """A linear layer with bias, exported to TFLite as a CONV_2D.
 
     Only a convolution can have a quantization range for each output channel there.
-    Quantization points: `input`, if `quantizes_input`; `kernel`, `output`.
+    Quantization points: `input`, `kernel`, `output`.
 
     Args:
         units: Output channels.
-        quantizes_input: Whether the input is quantized here, rather than before.
         **kwargs: `kernel_initializer`, `name`, `dtype`, … of `keras.layers.Dense`.
 
     Call arguments:
@@ -34,25 +33,17 @@ class Dense(QuantizationPoints, keras.layers.Dense):
         TensorShape([2, 3])
     """
 
-    def __init__(self, units, quantizes_input=True, **kwargs):
-        super().__init__(units, **kwargs)
-        self.quantizes_input = quantizes_input
-
     def build(self, input_shape):
         super().build(input_shape)
-        points = ("input", "kernel", "output")[0 if self.quantizes_input else 1 :]
-        self.add_quantization_points(*points, channels=self.units)
+        self.add_quantization_points(
+            "input", "kernel", "output", kernel_shape=self.kernel.shape
+        )
 
     def call(self, inputs, training=None, input_step=None):
         x = self.quantized("input", inputs, training)
-        if self.quantizes_input:
-            input_step = self.step("input")
         kernel = ops.convert_to_tensor(self.kernel)[None, None]
         kernel = self.quantized("kernel", kernel, training)
         bias = ops.convert_to_tensor(self.bias)
-        bias = self.quantized_bias(bias, input_step)
+        bias = self.quantized_bias(bias, self.step("input", input_step))
         x = linear(x, kernel) + bias  # (..., units)
         return self.quantized("output", x, training)
-
-    def get_config(self):
-        return {**super().get_config(), "quantizes_input": self.quantizes_input}

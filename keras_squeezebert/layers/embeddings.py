@@ -10,7 +10,7 @@ from keras_squeezebert.layers.base import (
     kernel_initializer,
 )
 from keras_squeezebert.layers.layer_norm import LayerNorm
-from keras_squeezebert.layers.lowering import lookup
+from keras_squeezebert.lowering import lookup
 from keras_squeezebert.quantization.points import QuantizationPoints
 
 TABLES = ("word_embeddings", "position_embeddings", "token_type_embeddings")
@@ -31,7 +31,8 @@ def check_length(seq, config):
 class SqueezeBertEmbeddings(QuantizationPoints, ConfiguredLayer):
     """Word + position + token type embeddings, then LayerNorm and dropout.
 
-    Quantization points: the three tables, by their names.
+    Quantization points: the three tables, by their names; `partial_sum` of words and
+    positions, `sum` of all three.
 
     Args:
         config: The model's `SqueezeBertConfig`.
@@ -78,7 +79,7 @@ class SqueezeBertEmbeddings(QuantizationPoints, ConfiguredLayer):
             "token_type_embeddings", config.type_vocab_size
         )
         self.layer_norm.build((*input_ids_shape, config.hidden_size))
-        self.add_quantization_points(*TABLES)
+        self.add_quantization_points(*TABLES, "partial_sum", "sum")
 
     def _add_table(self, name, rows):
         return self.add_weight(
@@ -99,7 +100,9 @@ class SqueezeBertEmbeddings(QuantizationPoints, ConfiguredLayer):
         token_types = lookup(
             self.table("token_type_embeddings", training), token_type_ids
         )
-        x = self.layer_norm(words + positions + token_types)  # (batch, seq, hidden)
+        x = self.quantized("partial_sum", words + positions, training)
+        x = self.quantized("sum", x + token_types, training)
+        x = self.layer_norm(x)  # (batch, seq, hidden)
         return self.dropout(x, training=training)
 
     def table(self, name, training=None):

@@ -5,13 +5,16 @@ import keras
 from keras_squeezebert.layers.base import PACKAGE, ConfiguredLayer
 from keras_squeezebert.layers.conv_dropout_layer_norm import ConvDropoutLayerNorm
 from keras_squeezebert.layers.feed_forward import SqueezeBertFeedForward
-from keras_squeezebert.layers.lowering import from_conv_layout, to_conv_layout
 from keras_squeezebert.layers.self_attention import SqueezeBertSelfAttention
+from keras_squeezebert.lowering import from_conv_layout, to_conv_layout
+from keras_squeezebert.quantization.points import QuantizationPoints
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class SqueezeBertEncoderLayer(ConfiguredLayer):
+class SqueezeBertEncoderLayer(QuantizationPoints, ConfiguredLayer):
     """One layer of the encoder, LayerNorm after each residual (post-LN).
+
+    Quantization point: `hidden`, of which the residual is a part.
 
     Args:
         config: The model's `SqueezeBertConfig`.
@@ -53,10 +56,16 @@ class SqueezeBertEncoderLayer(ConfiguredLayer):
         self.attention.build(hidden_shape, attention_bias_shape)
         self.post_attention.build(hidden_shape, hidden_shape)
         self.feed_forward.build(hidden_shape)
+        self.add_quantization_points("hidden")
 
     def call(self, hidden, attention_bias, training=None):
-        hidden = to_conv_layout(hidden)
-        context = self.attention(hidden, attention_bias, training=training)
+        hidden = self.quantized("hidden", to_conv_layout(hidden), training)
+        context = self.attention(
+            hidden,
+            attention_bias,
+            training=training,
+            input_step=self.step("hidden"),
+        )
         hidden = self.post_attention(
             context,
             hidden,
@@ -65,6 +74,12 @@ class SqueezeBertEncoderLayer(ConfiguredLayer):
         )
         hidden = self.feed_forward(hidden, training=training)
         return from_conv_layout(hidden)  # (batch, seq, hidden)
+
+    def probabilities(self, hidden, attention_bias):
+        """What the attention is, float (batch, heads, seq, seq)."""
+        return self.attention.probabilities(
+            self.quantized("hidden", hidden), attention_bias, self.step("hidden")
+        )
 
     def compute_output_shape(self, hidden_shape, attention_bias_shape=None):
         return hidden_shape

@@ -17,7 +17,8 @@ from keras_squeezebert.quantization.points import QuantizationPoints
 class SqueezeBertFeedForward(QuantizationPoints, ConfiguredLayer):
     """LayerNorm(x + dropout(conv(act(conv(x))))), both convolutions grouped.
 
-    Quantization points: `input`, `activation`.
+    Quantization points: `hidden`, of which the residual is a part, or `input`, which
+    only the convolution takes; `activation`.
 
     Args:
         config: The model's `SqueezeBertConfig`.
@@ -59,12 +60,13 @@ class SqueezeBertFeedForward(QuantizationPoints, ConfiguredLayer):
         self.intermediate.build(hidden_shape)
         intermediate_shape = self.intermediate.compute_output_shape(hidden_shape)
         self.output_block.build(intermediate_shape, hidden_shape)
-        self.add_quantization_points("input", "activation")
+        self.add_quantization_points("hidden", "input", "activation")
 
     def call(self, hidden, training=None):
+        hidden = self.quantized("hidden", hidden, training)
         x = self.quantized("input", hidden, training)
         x = self.intermediate(
-            x, training=training, input_step=self.step("input")
+            x, training=training, input_step=self.step("input", self.step("hidden"))
         )  # (batch, seq, intermediate)
         x = self.quantized("activation", self.activation(x), training)
         return self.output_block(

@@ -4,7 +4,7 @@ import keras
 
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.layers.base import PACKAGE
-from keras_squeezebert.layers.lowering import grouped_linear
+from keras_squeezebert.lowering import grouped_linear
 from keras_squeezebert.quantization.points import QuantizationPoints
 
 
@@ -16,8 +16,8 @@ class GroupedConv1D(QuantizationPoints, keras.layers.Layer):
     channels by a matrix of its own: `1 / groups` of the weights and of the work of a
     dense layer. Equal to `keras.layers.Conv1D(filters, 1, groups=groups)`, weights
     included, but computed as a batched matmul, which trains about four times faster
-    on a CPU, and exported to TFLite as one CONV_2D. Quantization points: `kernel`,
-    `output`.
+    on a CPU, and exported to TFLite as one CONV_2D. Quantization points: `input`,
+    `kernel`, `output`.
 
     Args:
         filters: Output channels.
@@ -83,16 +83,23 @@ class GroupedConv1D(QuantizationPoints, keras.layers.Layer):
         self.bias = self.add_weight(
             name="bias", shape=(self.filters,), initializer="zeros"
         )
-        self.add_quantization_points("kernel", "output", channels=self.filters)
+        self.add_quantization_points(
+            "input",
+            "kernel",
+            "output",
+            kernel_shape=self.kernel.shape,
+            groups=self.groups,
+        )
 
     def call(self, inputs, training=None, input_step=None):
+        x = self.quantized("input", inputs, training)
         kernel = keras.ops.convert_to_tensor(self.kernel)
         bias = keras.ops.convert_to_tensor(self.bias)
         if self.output_scale != 1.0:
             kernel, bias = kernel * self.output_scale, bias * self.output_scale
         kernel = self.quantized("kernel", kernel[None], training)
-        bias = self.quantized_bias(bias, input_step)
-        x = grouped_linear(inputs, kernel, self.groups) + bias  # (..., filters)
+        bias = self.quantized_bias(bias, self.step("input", input_step))
+        x = grouped_linear(x, kernel, self.groups) + bias  # (..., filters)
         return self.quantized("output", x, training)
 
     def compute_output_shape(self, input_shape):

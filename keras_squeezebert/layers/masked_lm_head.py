@@ -12,6 +12,7 @@ from keras_squeezebert.layers.base import (
 )
 from keras_squeezebert.layers.dense import Dense
 from keras_squeezebert.layers.layer_norm import LayerNorm
+from keras_squeezebert.lowering import linear
 from keras_squeezebert.quantization.points import QuantizationPoints
 
 
@@ -21,7 +22,7 @@ class SqueezeBertMaskedLMHead(QuantizationPoints, ConfiguredLayer):
 
     With `config.tie_word_embeddings=False` the decoder has a table of its own.
 
-    Quantization points: `decoder_input`, `decoder` if it is not tied, `output`.
+    Quantization points: `activation`, `decoder_input`, `decoder`, `output`.
 
     Args:
         config: The model's `SqueezeBertConfig`.
@@ -77,26 +78,28 @@ class SqueezeBertMaskedLMHead(QuantizationPoints, ConfiguredLayer):
         self.bias = self.add_weight(
             name="bias", shape=(vocab_size,), initializer="zeros"
         )
-        points = ("decoder_input", "decoder", "output")
-        if self.config.tie_word_embeddings:
-            points = ("decoder_input", "output")
-        self.add_quantization_points(*points)
+        self.add_quantization_points(
+            "activation",
+            "decoder_input",
+            "decoder",
+            "output",
+            kernel_shape=(hidden_size, vocab_size),
+        )
 
     def call(self, hidden, training=None):
         x = self.activation(self.dense(hidden, training=training))
+        x = self.quantized("activation", x, training)
         x = self.layer_norm(x)  # (batch, seq, hidden)
         x = self.quantized("decoder_input", x, training)
-        kernel = ops.cast(self._decoder_kernel(training), x.dtype)  # (hidden, vocab)
-        logits = ops.matmul(x, kernel) + self.bias  # (batch, seq, vocab)
+        kernel = ops.cast(self._decoder_kernel(training), x.dtype)
+        logits = linear(x, kernel) + self.bias  # (batch, seq, vocab)
         return self.quantized("output", logits, training)
 
     def _decoder_kernel(self, training):
-        # Quantized after the transpose: TFLite's converter leaves a table in float
-        # that is quantized once for two uses.
-        if self.config.tie_word_embeddings:
-            table = ops.transpose(self.embeddings.word_embeddings)
-            return self.embeddings.quantized("word_embeddings", table, training)
-        return self.quantized("decoder", ops.transpose(self.decoder), training)
+        tied = self.config.tie_word_embeddings
+        table = self.embeddings.word_embeddings if tied else self.decoder
+        kernel = ops.transpose(table)[None, None]  # (1, 1, hidden, vocab)
+        return self.quantized("decoder", kernel, training)
 
     def compute_output_shape(self, hidden_shape):
         return (*hidden_shape[:-1], self.config.vocab_size)

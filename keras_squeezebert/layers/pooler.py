@@ -16,7 +16,7 @@ from keras_squeezebert.quantization.points import QuantizationPoints
 class SqueezeBertPooler(QuantizationPoints, ConfiguredLayer):
     """tanh of a dense layer on the first token, `[CLS]`.
 
-    Quantization points: `input`, `output`.
+    Quantization points: `input`, of all tokens; `output`.
 
     Args:
         config: The model's `SqueezeBertConfig`.
@@ -43,7 +43,6 @@ class SqueezeBertPooler(QuantizationPoints, ConfiguredLayer):
         super().__init__(config, **kwargs)
         self.dense = Dense(
             config.hidden_size,
-            quantizes_input=False,
             kernel_initializer=kernel_initializer(config),
             dtype=self.dtype_policy,
             name="dense",

@@ -16,7 +16,7 @@ from keras_squeezebert.quantization.points import QuantizationPoints
 class SqueezeBertSelfAttention(QuantizationPoints, ConfiguredLayer):
     """Multi-head attention, softmax(QKᵀ/√d + bias)·V, with grouped Q, K and V.
 
-    Quantization points: `input`, `scores`, `probabilities`, `context`.
+    Quantization points: `input`, `scores`, `masked_scores`, `probabilities`, `context`.
 
     Args:
         config: The model's `SqueezeBertConfig`.
@@ -26,6 +26,7 @@ class SqueezeBertSelfAttention(QuantizationPoints, ConfiguredLayer):
         hidden: Float tensor (batch, seq, hidden), or (batch, 1, seq, hidden) inside
             an exported graph.
         attention_bias: Float tensor (batch, 1, 1, seq), see `AttentionBias`.
+        input_step: What one step of int8 is worth in `hidden`, if it is quantized.
 
     Returns:
         Float tensor of `hidden`'s shape.
@@ -67,33 +68,41 @@ class SqueezeBertSelfAttention(QuantizationPoints, ConfiguredLayer):
     def build(self, hidden_shape, attention_bias_shape=None):
         for projection in (self.query, self.key, self.value):
             projection.build(hidden_shape)
-        self.add_quantization_points("input", "scores", "probabilities", "context")
+        self.add_quantization_points(
+            "input", "scores", "masked_scores", "probabilities", "context"
+        )
 
-    def call(self, hidden, attention_bias, training=None):
+    def call(self, hidden, attention_bias, training=None, input_step=None):
         hidden = self.quantized("input", hidden, training)
-        probabilities = self._probabilities(hidden, attention_bias, training)
+        input_step = self.step("input", input_step)
+        probabilities = self._probabilities(
+            hidden, attention_bias, input_step, training
+        )
         probabilities = self.dropout(probabilities, training=training)
-        value = self._project(self.value, hidden, training)
+        value = self._project(self.value, hidden, input_step, training)
         context = ops.matmul(probabilities, value)  # (batch, heads, seq, head)
         context = self.quantized("context", context, training)
         context = ops.transpose(context, (0, 2, 1, 3))  # (batch, seq, heads, head)
         return ops.reshape(context, ops.shape(hidden))
 
-    def probabilities(self, hidden, attention_bias):
+    def probabilities(self, hidden, attention_bias, input_step=None):
         """softmax(QKᵀ/√d + bias), float (batch, heads, seq, seq)."""
-        return self._probabilities(self.quantized("input", hidden), attention_bias)
+        hidden = self.quantized("input", hidden)
+        input_step = self.step("input", input_step)
+        return self._probabilities(hidden, attention_bias, input_step)
 
-    def _probabilities(self, hidden, attention_bias, training=None):
-        query = self._project(self.query, hidden, training)
-        key = self._project(self.key, hidden, training)
+    def _probabilities(self, hidden, attention_bias, input_step, training=None):
+        query = self._project(self.query, hidden, input_step, training)
+        key = self._project(self.key, hidden, input_step, training)
         key = ops.swapaxes(key, -1, -2)  # (batch, heads, head, seq)
         scores = ops.matmul(query, key)  # (batch, heads, seq, seq)
         scores = self.quantized("scores", scores, training)
-        probabilities = ops.softmax(scores + attention_bias)
+        scores = self.quantized("masked_scores", scores + attention_bias, training)
+        probabilities = ops.softmax(scores)
         return self.quantized("probabilities", probabilities, training)
 
-    def _project(self, projection, hidden, training):
-        x = projection(hidden, training=training, input_step=self.step("input"))
+    def _project(self, projection, hidden, input_step, training):
+        x = projection(hidden, training=training, input_step=input_step)
         *_, seq, _ = ops.shape(x)
         x = ops.reshape(x, (-1, seq, self.num_heads, self.head_size))
         return ops.transpose(x, (0, 2, 1, 3))  # (batch, heads, seq, head)

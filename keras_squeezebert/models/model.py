@@ -118,7 +118,6 @@ class SqueezeBertModel(PretrainedModel):
         hidden_states = [self.embeddings(inputs["input_ids"], inputs["token_type_ids"])]
         attentions = []
         for layer in self.encoder_layers:
-            hidden = hidden_states[-1]
-            attentions.append(layer.attention.probabilities(hidden, bias))
-            hidden_states.append(layer(hidden, bias))
+            hidden_states.append(layer(hidden_states[-1], bias))
+            attentions.append(layer.probabilities(hidden_states[-2], bias))
         return {"hidden_states": hidden_states, "attentions": attentions}

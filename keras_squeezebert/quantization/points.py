@@ -4,10 +4,14 @@ import contextlib
 import contextvars
 from collections.abc import Iterator
 
+import numpy as np
 from keras import ops
 
 from keras_squeezebert.quantization.fake_quantize import FakeQuantize
 from keras_squeezebert.quantization.scheme import Scheme
+
+# TFLite's converter leaves smaller kernels in float if no range is given for them.
+MIN_DYNAMIC_SIZE = 1024
 
 _scheme = contextvars.ContextVar("quantization_scheme", default=None)
 
@@ -33,18 +37,29 @@ class QuantizationPoints:
     Without a scheme the layer has no quantizers and computes as if this were not here.
     """
 
-    def add_quantization_points(self, *names: str, channels: int | None = None):
+    def add_quantization_points(
+        self,
+        *names: str,
+        kernel_shape: tuple[int, ...] | None = None,
+        groups: int = 1,
+    ):
         """Called in `build`: makes what the current scheme wants at each point.
 
         Args:
             *names: The points, e.g. "kernel", "output".
-            channels: Output channels of a kernel.
+            kernel_shape: Of the layer's kernel; its output channels come last.
+            groups: Of a convolution.
         """
+        channels = kernel_shape and kernel_shape[-1]
+        is_small = kernel_shape and np.prod(kernel_shape) < MIN_DYNAMIC_SIZE
         self.quantizers = {}
         for name in names:
             quantizer = current_scheme() and current_scheme().at(f"{self.path}/{name}")
-            if quantizer:
-                self.quantizers[name] = FakeQuantize(quantizer, name=name)
+            if quantizer and (quantizer.static or not is_small):
+                extended = self.quantizers.get(quantizer.of)
+                self.quantizers[name] = FakeQuantize(
+                    quantizer, extended, by_position=groups == 1, name=name
+                )
                 self.quantizers[name].build(channels)
 
     def quantized(self, name: str, x, training=None):
@@ -53,20 +68,20 @@ class QuantizationPoints:
             return x
         return self.quantizers[name](x, training=training)
 
-    def step(self, name: str):
-        """What one step of int8 is worth at a point; None where it stays float."""
-        return self.quantizers[name].step() if name in self.quantizers else None
+    def step(self, name: str, otherwise=None):
+        """What one step of int8 is worth at a point; `otherwise` where it is float."""
+        return self.quantizers[name].step() if name in self.quantizers else otherwise
 
-    def quantized_bias(self, bias, input_step):
+    def quantized_bias(self, bias, input_step, kernel: str = "kernel"):
         """The bias as the integers hold it, to which a kernel's products are summed.
 
         Their unit is a step of the input times a step of the kernel, after whose
         quantization this must be called. Without it the int8 graph would now and then
         round to another side than the one that is trained.
         """
-        if input_step is None or "kernel" not in self.quantizers:
+        if input_step is None or kernel not in self.quantizers:
             return bias
-        unit = input_step * self.step("kernel")  # (channels,)
+        unit = input_step * self.step(kernel)  # (channels,)
         unit = ops.where(unit > 0, unit, 1.0)  # of a channel whose weights are all 0
         rounded = ops.round(bias / unit) * unit
         return bias + ops.stop_gradient(rounded - bias)

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_squeezebert.config import SqueezeBertConfig
 from keras_squeezebert.data import TextExamples
+from keras_squeezebert.models.objectives import IGNORED_LABEL
 
 # Texts of about one length share a batch, so that little of it is padding.
 _BUCKET_WIDTH = 4
@@ -52,21 +53,66 @@ def text_batches(
         [[1, 0]]
     """
     inputs = tokenizer(examples.texts, examples.text_pairs, max_length=max_length)
-    columns = (inputs,)
+    labels = None
     if examples.labels is not None:
-        columns += (examples.label_ids(config.label2id),)
+        labels = examples.label_ids(config.label2id)
+    return token_batches(
+        inputs,
+        labels,
+        tokenizer,
+        batch_size=batch_size,
+        shuffle_seed=shuffle_seed,
+        mask_rate=mask_rate,
+    )
 
+
+def token_batches(
+    inputs,
+    labels,
+    tokenizer,
+    *,
+    batch_size: int = 32,
+    shuffle_seed: int | None = None,
+    mask_rate: float = 0.0,
+) -> tf.data.Dataset:
+    """As :func:`text_batches`, of texts that are tokens already.
+
+    Args:
+        inputs: What a tokenizer gives, a dict of int32 arrays (texts, seq).
+        labels: An int32 array with a label for each text, (texts,), or for each token,
+            (texts, seq), in which −100 is ignored; or None.
+        tokenizer: The `SqueezeBertTokenizerFast`.
+        batch_size: As there, and so are the others.
+        shuffle_seed: As there.
+        mask_rate: As there.
+
+    Returns:
+        A dataset of known length, of (inputs, labels) or (inputs,).
+
+    Example:
+        >>> from keras_squeezebert import SqueezeBertTokenizerFast
+        >>> tokenizer = SqueezeBertTokenizerFast()
+        >>> inputs = tokenizer(["to Oslo", "hello"])
+        >>> labels = np.array([[-100, 0, 1, -100], [-100, 0, -100, -100]])
+        >>> batches = token_batches(inputs, labels, tokenizer, batch_size=1)
+        >>> [labels.numpy().tolist() for _, labels in batches]
+        [[[-100, 0, 1, -100]], [[-100, 0, -100]]]
+    """
+    columns = (inputs,) if labels is None else (inputs, np.int32(labels))
+    rows, longest = inputs["input_ids"].shape
     dataset = tf.data.Dataset.from_tensor_slices(columns)
     if shuffle_seed is not None:
-        dataset = dataset.shuffle(len(examples), seed=shuffle_seed)
+        dataset = dataset.shuffle(rows, seed=shuffle_seed)
     dataset = dataset.map(_without_padding)
     if mask_rate:
         dataset = dataset.map(_masking(tokenizer, mask_rate, shuffle_seed))
-    boundaries = list(range(_BUCKET_WIDTH, max_length + 1, _BUCKET_WIDTH))
+    boundaries = list(range(_BUCKET_WIDTH, longest + 1, _BUCKET_WIDTH))
+    fillers = (dict.fromkeys(inputs, 0), IGNORED_LABEL)[: len(columns)]
     dataset = dataset.bucket_by_sequence_length(
         lambda inputs, *_: tf.size(inputs["input_ids"]),
         boundaries,
         [batch_size] * (len(boundaries) + 1),
+        padding_values=fillers,
     )
     # Buckets hide the number of batches, which progress bars and schedules need.
     lengths = inputs["attention_mask"].sum(axis=-1)
@@ -78,7 +124,9 @@ def text_batches(
 
 def _without_padding(inputs, *labels):
     length = tf.reduce_sum(inputs["attention_mask"])
-    return {name: ids[:length] for name, ids in inputs.items()}, *labels
+    inputs = {name: ids[:length] for name, ids in inputs.items()}
+    of_tokens = [label[:length] if label.shape.rank else label for label in labels]
+    return inputs, *of_tokens
 
 
 def _masking(tokenizer, mask_rate, seed):

@@ -8,7 +8,7 @@ from numpy_int8 import assert_same_codes, rounded, rounded_weight, scale_and_zer
 from tiny import to_numpy, weights_of
 
 from keras_squeezebert.layers.dense import Dense
-from keras_squeezebert.layers.lowering import tflite_lowering
+from keras_squeezebert.lowering import tflite_lowering
 from keras_squeezebert.quantization.points import quantizing
 from keras_squeezebert.quantization.scheme import MIXED
 

@@ -9,7 +9,7 @@ from tiny import randomize, to_numpy, weights_of
 
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.layers import GroupedConv1D
-from keras_squeezebert.layers.lowering import tflite_lowering
+from keras_squeezebert.lowering import tflite_lowering
 
 CHANNELS, FILTERS = 12, 18
 GROUPS = pytest.mark.parametrize("groups", [1, 2, 3, 6])

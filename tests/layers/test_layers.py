@@ -18,7 +18,7 @@ from keras_squeezebert import layers
 from keras_squeezebert.config import ACTIVATIONS
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.layers.activation import activation
-from keras_squeezebert.layers.lowering import (
+from keras_squeezebert.lowering import (
     from_conv_layout,
     lookup,
     tflite_lowering,

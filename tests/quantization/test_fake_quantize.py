@@ -171,8 +171,8 @@ def test_the_range_of_an_activation_stays():
 
 
 def test_the_range_of_an_activation_that_moves_moves_slowly():
-    layer, x = make_layer(ACTIVATION, -1.0, 1.0), np.array([-3.0, 5.0], "float32")
-    layer.moving = True
+    moving = Quantizer("activation", moving=True)
+    layer, x = make_layer(moving, -1.0, 1.0), np.array([-3.0, 5.0], "float32")
     layer(x, training=False)
     assert limits(layer) == (-1.0, 1.0)
     layer(x, training=True)

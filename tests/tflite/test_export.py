@@ -22,7 +22,7 @@ from tiny import (
 
 from keras_squeezebert import SqueezeBertTokenizerFast
 from keras_squeezebert.errors import InputError
-from keras_squeezebert.layers.lowering import to_conv_layout
+from keras_squeezebert.lowering import to_conv_layout
 from keras_squeezebert.tflite import ExportError, LiteRTModel, export_tflite, read_ops
 
 CLASSIFIER = "SqueezeBertForSequenceClassification"
@@ -122,7 +122,8 @@ def test_sizes(exported):
         for quantization in QUANTIZATIONS
     }
     assert sizes["float16"] < 0.8 * sizes["float32"]
-    assert sizes["dynamic_ptq"] < 0.8 * sizes["float16"]
+    # Each of the decoder's rows has a scale of its own, which counts in so small a one.
+    assert sizes["dynamic_ptq"] < 0.9 * sizes["float16"]
 
 
 def test_the_lowering_ends_with_the_export(exported):
@@ -142,28 +143,28 @@ def expected_ops(architecture, layers):
     pooled = architecture in ("SqueezeBertModel", CLASSIFIER) or choices
     ops = {
         # Sums of three embeddings; a bias on the scores and two residuals a layer;
-        # epsilon and β of each LayerNorm. Biases are inside CONV_2D, and γ and β of
-        # the masked LM's head inside the decoder, which alone reads them.
-        "ADD": 2 + 3 * layers + 2 * norms - masked_lm,
+        # epsilon and β of each LayerNorm. Biases are inside CONV_2D.
+        "ADD": 2 + 3 * layers + 2 * norms,
         "BATCH_MATMUL": 2 * layers,
-        # The dense layers too: the pooler's and the head's.
-        "CONV_2D": 6 * layers + pooled + (architecture != "SqueezeBertModel"),
-        # The decoder, whose kernel is a table.
-        "FULLY_CONNECTED": int(masked_lm),
+        # The dense layers too: the pooler's, the head's, and the masked LM's decoder.
+        "CONV_2D": 6 * layers
+        + pooled
+        + masked_lm
+        + (architecture != "SqueezeBertModel"),
         # Words and token types: positions are a constant.
         "GATHER": 2,
         "GELU": layers + masked_lm,
-        # Two means, each a SUM times a constant; 1/σ and γ.
-        "MUL": 4 * norms - masked_lm,
+        # Two means, each a SUM times a constant; the square; 1/σ and γ.
+        "MUL": 5 * norms,
         "NOT_EQUAL": 1,
         # The mask to 4-D, hidden states in and out of 4-D around the encoder; three
         # heads to split and one to merge a layer; in and out of 4-D around pooler and
-        # classifier. Choices: ids and types flattened (the mask goes to 4-D at once).
-        "RESHAPE": 3 + 4 * layers + 2 * pooled + 2 * choices,
+        # classifier, or around the masked LM's decoder. Choices: ids and types
+        # flattened (the mask goes to 4-D at once).
+        "RESHAPE": 3 + 4 * layers + 2 * pooled + 2 * choices + 2 * masked_lm,
         "RSQRT": norms,
         "SELECT_V2": 1,
         "SOFTMAX": layers,
-        "SQUARED_DIFFERENCE": norms,
         # The first token; start and end.
         "STRIDED_SLICE": pooled + 2 * qa,
         "SUB": norms,

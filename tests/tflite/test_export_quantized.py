@@ -87,7 +87,7 @@ def test_matrices_and_tables_are_int8_and_the_rest_is_float(exported, architectu
     assert {op.name for op in read_ops(path)} <= BUILTIN
     for name in ("CONV_2D", "BATCH_MATMUL", "GATHER"):
         assert dtypes(path, name) == {"INT8"}, name
-    for name in ("SOFTMAX", "GELU", "RSQRT", "SUM", "SQUARED_DIFFERENCE"):
+    for name in ("SOFTMAX", "GELU", "RSQRT", "SUM", "MUL"):
         assert dtypes(path, name) == {"FLOAT32"}, name
     decoder = {"INT8"} if architecture == "SqueezeBertForMaskedLM" else set()
     assert dtypes(path, "FULLY_CONNECTED") == decoder

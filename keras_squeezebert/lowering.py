@@ -25,6 +25,11 @@ def tflite_lowering() -> Iterator[None]:
         _for_tflite.reset(token)
 
 
+def for_tflite() -> bool:
+    """Whether what is traced here is to become a .tflite."""
+    return _for_tflite.get()
+
+
 def grouped_linear(inputs, kernel, groups):
     """The kernel-1 grouped convolution of `inputs`, in the form chosen above.
 
@@ -80,6 +85,21 @@ def linear(inputs, kernel):
     x = ops.reshape(inputs, (batch, 1, -1, channels))
     x = grouped_conv2d(x, kernel, groups=1)
     return ops.reshape(x, (batch, *positions, kernel.shape[-1]))
+
+
+def scale_channels(x, scale):
+    """x · scale, in the form chosen above; scale float (1, 1, 1, channels).
+
+    For int8: only in a convolution has each channel a range of its own, which then
+    holds its scale exactly.
+    """
+    if not _for_tflite.get():
+        return x * scale[0, 0, 0]
+    channels = x.shape[-1]
+    rows = ops.reshape(x, (x.shape[0], 1, -1, channels))
+    kernel = ops.reshape(scale, (1, 1, channels, 1))
+    rows = ops.depthwise_conv(rows, kernel, data_format="channels_last")
+    return ops.reshape(rows, x.shape)
 
 
 def to_conv_layout(hidden):
