@@ -22,7 +22,7 @@ from keras_squeezebert.tflite import (
     quantize_aware,
 )
 
-FORMS = ("float32", "dynamic_ptq", "mixed")
+SCHEMES = ("mixed", "int8", "dynamic")
 
 
 def random_inputs(rows, seq, vocab_size):
@@ -39,22 +39,29 @@ def random_inputs(rows, seq, vocab_size):
 
 
 def models(layers):
-    """The classifier in float, and quantized and calibrated."""
+    """The classifier in float, and its calibrated copies by their scheme."""
     model = SqueezeBertForSequenceClassification(
         SqueezeBertConfig(num_hidden_layers=layers)
     )
-    quantized = quantize_aware(model)
     inputs = random_inputs(8, 128, model.config.vocab_size)
-    calibrate(quantized, [inputs], progress=False)
-    return model, quantized
+    copies = {scheme: quantize_aware(model, scheme) for scheme in SCHEMES}
+    for quantized in copies.values():
+        calibrate(quantized, [inputs], progress=False)
+    return model, copies
 
 
-def tflite_forms(model, quantized, folder, seq, threads):
+def tflite_forms(model, copies, folder, seq, threads):
     """Functions that run the model as a .tflite, by name and size."""
     inputs = random_inputs(1, seq, model.config.vocab_size)
+    # The scheme "dynamic" makes the graph of "dynamic_ptq".
+    sources = {
+        "float32": model,
+        "dynamic_ptq": model,
+        "mixed": copies["mixed"],
+        "int8": copies["int8"],
+    }
     forms = {}
-    for form in FORMS:
-        source = quantized if form == "mixed" else model
+    for form, source in sources.items():
         path = Path(folder, f"{form}-{seq}.tflite")
         export_tflite(source, path, seq, quantization=form)
         lite = LiteRTModel(path, num_threads=threads)
@@ -69,17 +76,17 @@ def tflite_forms(model, quantized, folder, seq, threads):
 @click.option("--steps", default=6, show_default=True, help="Training steps of each.")
 @click.option("--threads", default=1, show_default=True, help="Threads of LiteRT.")
 def main(layers, rounds, steps, threads):
-    model, quantized = models(layers)
+    model, copies = models(layers)
     with tempfile.TemporaryDirectory() as folder:
         for seq in (32, 128, 384):
-            forms = tflite_forms(model, quantized, folder, seq, threads)
+            forms = tflite_forms(model, copies, folder, seq, threads)
             report(f"{layers} layers, {seq} tokens, {threads} thread(s)", forms, rounds)
 
     inputs = random_inputs(16, 128, model.config.vocab_size)
     labels = np.arange(16) % 2
     training = {
-        "float": partial(model.train_on_batch, inputs, labels),
-        "mixed": partial(quantized.train_on_batch, inputs, labels),
+        name: partial(trained.train_on_batch, inputs, labels)
+        for name, trained in {"float": model, **copies}.items()
     }
     report("A training step, 16 x 128 tokens", training, steps)
 

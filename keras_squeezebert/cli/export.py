@@ -26,7 +26,14 @@ import click
     help="Of a model of float: float16 halves the size; dynamic_ptq (int8 weights) "
     "quarters it and is faster.  [default: float32, or as the model was quantized]",
 )
-def export(model_dir, out, file_format, sequence_length, quantization):
+@click.option(
+    "--output-type",
+    type=click.Choice(["float32", "int8"]),
+    default="float32",
+    show_default=True,
+    help="int8: the logits as int8 codes, of a model of the scheme int8.",
+)
+def export(model_dir, out, file_format, sequence_length, quantization, output_type):
     """Write the sequence classifier in MODEL_DIR to OUT, a .tflite file.
 
     MODEL_DIR is a model's folder, or its id on the Hugging Face Hub. Config and
@@ -47,6 +54,7 @@ def export(model_dir, out, file_format, sequence_length, quantization):
         out,
         sequence_length,
         quantization=quantization,
+        output_type=output_type,
         tokenizer=source.tokenizer,
     )
     scheme = source.model.scheme

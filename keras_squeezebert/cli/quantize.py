@@ -11,7 +11,9 @@ from keras_squeezebert.cli.options import batch_size, data_columns, max_length, 
     "--scheme",
     default="mixed",
     show_default=True,
-    help="What becomes int8.  mixed: all that multiplies matrices, and the embeddings.",
+    help="What becomes int8.  mixed, fastest on a CPU: all that multiplies matrices, and "
+    "the embeddings; int8, for NPUs and DSPs: everything; dynamic: the weights, and what "
+    "they multiply, with ranges found at run time.",
 )
 @click.option(
     "--train",
@@ -55,6 +57,18 @@ from keras_squeezebert.cli.options import batch_size, data_columns, max_length, 
     type=click.IntRange(min=1),
     help="Batches from which the ranges of the activations are taken.",
 )
+@click.option(
+    "--moving-ranges",
+    is_flag=True,
+    help="Let these ranges follow the activations in training.",
+)
+@click.option(
+    "--teacher-weight",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of the loss that is the distance to the answers of MODEL_DIR.",
+)
 @max_length
 @seed
 def quantize(
@@ -70,6 +84,8 @@ def quantize(
     batch_size,
     learning_rate,
     calibration_batches,
+    moving_ranges,
+    teacher_weight,
     max_length,
     seed,
 ):
@@ -82,6 +98,8 @@ def quantize(
     \b
     Examples:
       squeezebert quantize my-model --train train.csv --eval dev.csv --output my-int8
+      squeezebert quantize my-model --scheme int8 --teacher-weight 0.5 \\
+          --train train.csv --output my-npu
       squeezebert export my-int8 my-model-int8.tflite --sequence-length 64
     """
     from keras_squeezebert.data import read_examples
@@ -93,10 +111,14 @@ def quantize(
     import keras
 
     from keras_squeezebert.inference import KerasTextModel
+    from keras_squeezebert.quantization.scheme import as_scheme
     from keras_squeezebert.tflite import calibrate, quantize_aware
     from keras_squeezebert.training import fine_tune, text_batches
 
     keras.utils.set_random_seed(seed)
+    scheme = as_scheme(scheme)
+    if moving_ranges:
+        scheme = scheme.with_moving_ranges()
     source = KerasTextModel(model_dir)
     tokenizer, config = source.tokenizer, source.config
     model = quantize_aware(source.model, scheme)
@@ -107,6 +129,8 @@ def quantize(
     batches = text_batches(train, tokenizer, config, shuffle_seed=seed, **settings)
     click.echo(calibrate(model, batches.take(calibration_batches)))
     if epochs:
+        if teacher_weight:
+            model.distill_from(source.model, teacher_weight)
         validation = evaluation and text_batches(
             evaluation, tokenizer, config, **settings
         )

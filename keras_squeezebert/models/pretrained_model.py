@@ -12,6 +12,7 @@ from keras_squeezebert.converters import load_checkpoint, save_checkpoint
 from keras_squeezebert.files import atomic_folder
 from keras_squeezebert.hub import pretrained_folder
 from keras_squeezebert.layers.base import values_follow
+from keras_squeezebert.models.distillation import Distillation
 from keras_squeezebert.models.inputs import check_inputs
 from keras_squeezebert.models.optimizer import adamw
 from keras_squeezebert.quantization.points import current_scheme, quantizing
@@ -49,6 +50,7 @@ class PretrainedModel(keras.Model):
         self.config = config
         self.scheme = current_scheme()
         self.load_report = None
+        self._distillation = None
 
     # === Training
 
@@ -73,6 +75,59 @@ class PretrainedModel(keras.Model):
             optimizer=adamw() if optimizer == "auto" else optimizer,
             **{**self.default_objective(), **chosen, **kwargs},
         )
+
+    def distill_from(
+        self,
+        teacher: keras.Model | None,
+        weight: float = 0.5,
+        temperature: float = 1.0,
+    ) -> None:
+        """Has the training that follows learn from a teacher's answers, too.
+
+        Call it before `compile`. Evaluation goes by the labels alone, and what is saved
+        knows of no teacher.
+
+        Args:
+            teacher: A trained model with this one's outputs, e.g. the one in float of
+                which this is the quantized copy; None ends it.
+            weight: Share of the loss that is the distance to the teacher's answers.
+            temperature: See :class:`Distillation`.
+
+        Raises:
+            InputError: The teacher has other outputs, or a number is out of range.
+
+        Example:
+            >>> import numpy as np
+            >>> from keras_squeezebert import SqueezeBertForSequenceClassification
+            >>> config = SqueezeBertConfig(
+            ...     hidden_size=32, intermediate_size=64,
+            ...     num_hidden_layers=1, num_attention_heads=4,
+            ... )
+            >>> teacher = SqueezeBertForSequenceClassification(config)
+            >>> student = SqueezeBertForSequenceClassification(config)
+            >>> student.distill_from(teacher, weight=0.7)
+            >>> student.compile()
+            >>> ids = np.array([[101, 2307, 102], [101, 2919, 102]], "int32")
+            >>> inputs = {
+            ...     "input_ids": ids,
+            ...     "attention_mask": np.ones_like(ids),
+            ...     "token_type_ids": np.zeros_like(ids),
+            ... }
+            >>> _ = student.fit(inputs, np.array([1, 0]), verbose=0)
+        """
+        self._distillation = None
+        if teacher is not None:
+            distillation = Distillation(teacher, weight, temperature)
+            distillation.check(self)
+            self._distillation = distillation
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        if self._distillation is None or not training:
+            return loss
+        return self._distillation.blend(loss, x, y_pred)
 
     def get_compile_config(self):
         """What a `.keras` file keeps of `compile`, and whether training had begun."""
