@@ -13,6 +13,8 @@ _HOME = {
     "Scheme": f"{_QUANTIZATION}.scheme",
     "calibrate": f"{_QUANTIZATION}.calibrate",
     "export_tflite": f"{__name__}.export",
+    "inspect_tflite": f"{__name__}.inspection",
+    "layer_errors": f"{__name__}.comparison",
     "quantize_aware": f"{_QUANTIZATION}.quantize_aware",
     "read_ops": f"{__name__}.op_list",
 }

@@ -121,7 +121,7 @@ class LiteRTModel:
             for name, values in self._run(**part).items():
                 results[name].append(values)
         return {
-            name: _dequantized(np.concatenate(parts)[:rows], outputs[name])
+            name: dequantized(np.concatenate(parts)[:rows], outputs[name])
             for name, parts in results.items()
         }
 
@@ -186,8 +186,9 @@ class LiteRTModel:
         return np.pad(array, width).astype(self._details[name]["dtype"])
 
 
-def _dequantized(values, details):
-    if values.dtype == np.float32:
-        return values
+def dequantized(values, details):
+    """The floats that a tensor's values stand for; those of floats are themselves."""
     scale, zero_point = details["quantization"]
+    if not scale:
+        return values
     return np.float32(scale) * (values.astype("float32") - zero_point)

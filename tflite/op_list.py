@@ -1,7 +1,9 @@
 """The operations of a .tflite file, and what must not be among them."""
 
+import contextlib
 import os
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,14 +49,37 @@ def read_ops(model: str | os.PathLike | bytes) -> list[Op]:
         keras_squeezebert.errors.InputError: Not a .tflite file: ...
     """
     content = model if isinstance(model, bytes) else Path(model).read_bytes()
+    with flatbuffer(content) as graph:
+        return _read_graph(graph)
+
+
+# What the schema's reader runs into: offsets that lead nowhere, numbers of no meaning,
+# and None for a part that is absent.
+_DAMAGE = (
+    struct.error,
+    AttributeError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
+
+
+@contextlib.contextmanager
+def flatbuffer(content) -> Iterator[schema.Model]:
+    """Yields the root of a .tflite; inside the block damage is an `InputError`.
+
+    Args:
+        content: Bytes, or a memory map of the file.
+    """
     if content[4:8] != b"TFL3":
         raise InputError(
             "Not a .tflite file: bytes 4 to 8 must be b'TFL3'. "
             f"Received: {content[4:8]!r}"
         )
     try:
-        return _read_graph(schema.Model.GetRootAs(content, 0))
-    except (struct.error, IndexError, KeyError, TypeError, ValueError) as error:
+        yield schema.Model.GetRootAs(content, 0)
+    except _DAMAGE as error:
         raise InputError(f"The .tflite file is damaged. Received: {error}") from None
 
 
@@ -69,10 +94,10 @@ def _read_graph(graph):
             op = subgraph.Operators(o)
             ops.append(
                 Op(
-                    _op_name(graph.OperatorCodes(op.OpcodeIndex())),
+                    op_name(graph.OperatorCodes(op.OpcodeIndex())),
                     # −1 stands for an optional input that is absent.
-                    tuple(tensors[t] for t in _indices(op.InputsAsNumpy()) if t >= 0),
-                    tuple(tensors[t] for t in _indices(op.OutputsAsNumpy())),
+                    tuple(tensors[t] for t in indices(op.InputsAsNumpy()) if t >= 0),
+                    tuple(tensors[t] for t in indices(op.OutputsAsNumpy())),
                 )
             )
     return ops
@@ -177,10 +202,11 @@ def _names(enum):
 
 
 _OPERATORS = _names(schema.BuiltinOperator)
-_DTYPES = _names(schema.TensorType)
+DTYPES = _names(schema.TensorType)
 
 
-def _op_name(code):
+def op_name(code):
+    """The schema's name of an operator code."""
     # Old files keep the number in a byte, new ones in an int: the larger one is it.
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     if number == schema.BuiltinOperator.CUSTOM:
@@ -191,12 +217,13 @@ def _op_name(code):
 def _tensor(graph, tensor):
     return Tensor(
         (tensor.Name() or b"").decode(errors="replace"),
-        _DTYPES[tensor.Type()],
-        tuple(int(size) for size in _indices(tensor.ShapeAsNumpy())),
+        DTYPES[tensor.Type()],
+        tuple(int(size) for size in indices(tensor.ShapeAsNumpy())),
         graph.Buffers(tensor.Buffer()).DataLength() > 0,
     )
 
 
-def _indices(array):
+def indices(array):
+    """A vector of the flatbuffer, () if it is absent."""
     # The schema's reader gives the integer 0 for an absent vector.
     return array if isinstance(array, np.ndarray) else ()

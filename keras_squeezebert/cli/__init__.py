@@ -9,7 +9,16 @@ import click
 
 from keras_squeezebert.errors import InputError
 
-COMMANDS = ("convert", "demo", "evaluate", "export", "finetune", "predict", "quantize")
+COMMANDS = (
+    "convert",
+    "demo",
+    "evaluate",
+    "export",
+    "finetune",
+    "inspect",
+    "predict",
+    "quantize",
+)
 
 
 class LazyGroup(click.Group):
@@ -39,6 +48,7 @@ def squeezebert(verbose):
       squeezebert evaluate my-model --data test.csv --json
       squeezebert export my-model my-model.tflite --sequence-length 64
       squeezebert predict my-model.tflite "turn on the lights"
+      squeezebert inspect my-model.tflite
       squeezebert convert squeezebert/squeezebert-uncased squeezebert-uncased
     """
     # What a load left out is printed by the commands themselves.

@@ -11,9 +11,9 @@ from keras_squeezebert.cli.options import batch_size, data_columns, max_length, 
     "--scheme",
     default="mixed",
     show_default=True,
-    help="What becomes int8.  mixed, fastest on a CPU: all that multiplies matrices, and "
-    "the embeddings; int8, for NPUs and DSPs: everything; dynamic: the weights, and what "
-    "they multiply, with ranges found at run time.",
+    help="What becomes int8.  mixed, fastest on a CPU: all that multiplies matrices, "
+    "and the embeddings; int8, for NPUs and DSPs: everything; dynamic: the weights, "
+    "and what they multiply, with ranges found at run time.",
 )
 @click.option(
     "--train",
