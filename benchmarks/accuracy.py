@@ -40,7 +40,9 @@ from keras_squeezebert.training import fine_tune, token_batches
 from keras_squeezebert.training.start import small_config
 
 CALIBRATION_BATCHES = 40
-TRAINING_STEPS = 240  # with int8 simulated
+# With int8 simulated; the rate is the default of `squeezebert quantize`.
+TRAINING_STEPS = 240
+LEARNING_RATE = 2e-5
 PEER_EXAMPLES = 300  # from which AI Edge Quantizer takes its ranges
 
 
@@ -200,7 +202,7 @@ def forms(model, batches, folder, examples):
         calibrate(quantized, batches.take(CALIBRATION_BATCHES), progress=False)
         if steps:
             some = batches.take(steps)
-            fine_tune(quantized, some, epochs=1, learning_rate=1e-4, verbose=2)
+            fine_tune(quantized, some, epochs=1, learning_rate=LEARNING_RATE, verbose=2)
         return exported(path, quantized)
 
     def by_ai_edge_quantizer(path, recipe_name):
@@ -243,9 +245,7 @@ def measure(task, splits, folder, seed):
         encoded(splits[name], tokenizer, config.label2id, task.max_length)
         for name in ("train", "test")
     )
-    batches = token_batches(
-        *train, tokenizer, batch_size=64, shuffle_seed=seed, mask_rate=0.15
-    )
+    batches = token_batches(*train, tokenizer, batch_size=64, shuffle_seed=seed)
     inputs, labels = test
     results = folder / "results.jsonl"
     done = {result["form"] for result in read_results(results)}
