@@ -1,7 +1,10 @@
 """Each layer against its equation, its config, its saved form and dtype policies."""
 
+import contextlib
+
 import keras
 import numpy as np
+import numpy_int8
 import numpy_squeezebert as oracle
 import pytest
 import tensorflow as tf
@@ -24,6 +27,9 @@ from keras_squeezebert.lowering import (
     tflite_lowering,
     to_conv_layout,
 )
+from keras_squeezebert.quantization.fake_quantize import observing
+from keras_squeezebert.quantization.points import quantizing
+from keras_squeezebert.quantization.scheme import INT8
 
 BATCH, SEQ, HIDDEN, INTERMEDIATE = 2, 5, 96, 192
 
@@ -265,6 +271,115 @@ def test_layer_norm_of_a_constant_is_beta():
     layer.beta.assign([1.0, 2.0, 3.0, 4.0])
     # Its epsilon is zero in float16: computed in that, this would be NaN.
     assert_close(layer(np.full((1, 4), 7.0)), [[1.0, 2.0, 3.0, 4.0]])
+
+
+# === LayerNorm in int8
+
+
+def int8_layer_norm(x):
+    """That of a block, whose name patterns know; its ranges are those of `x`."""
+    with quantizing(INT8):
+        block = layers.ConvDropoutLayerNorm(CONFIG, groups=3, name="block")
+        block.build(x.shape, x.shape)
+    layer = block.layer_norm
+    randomize(block)
+    for quantizer in layer.quantizers.values():
+        for variable in quantizer.range_variables.values():
+            variable.assign(np.zeros(variable.shape))
+    with observing("activation", "weight"):
+        layer(x)
+    return layer
+
+
+def ranges_of(layer):
+    return {
+        name: [float(limit) for limit in quantizer.limits()]
+        for name, quantizer in layer.quantizers.items()
+        if not quantizer.quantizer.per_channel
+    }
+
+
+def norm_weights(layer):
+    return {name: to_numpy(getattr(layer, name)) for name in ("gamma", "beta")}
+
+
+@pytest.mark.parametrize("lowered", [False, True])
+@pytest.mark.parametrize("scale", [1.0, 1e-3, 30.0])
+def test_layer_norm_in_int8(scale, lowered):
+    x = np.concatenate([make_hidden(seed=seed) for seed in range(50)])
+    x *= scale * np.random.default_rng(0).uniform(0.7, 1.4, (*x.shape[:2], 1))
+    layer = int8_layer_norm(x.astype("float32"))
+    x = x[:, None].astype("float32") if lowered else x.astype("float32")
+    with tflite_lowering() if lowered else contextlib.nullcontext():
+        actual = to_numpy(tf.function(lambda x: layer(x))(x))
+    expected = numpy_int8.layer_norm(x, norm_weights(layer), ranges_of(layer))
+    low, high = ranges_of(layer)["normalized"]
+    step = (high - low) / 255 * np.abs(to_numpy(layer.gamma))
+    numpy_int8.assert_same_codes(actual, expected, step)
+    # It is a LayerNorm, and the comparison sees whether its parts are rounded.
+    true = oracle.layer_norm(x.astype("float64"), norm_weights(layer), 1e-12)
+    error = actual - true
+    assert 1e-3 < np.sqrt(np.mean(error**2) / np.mean(true**2)) < 0.05
+    with pytest.raises(AssertionError):
+        numpy_int8.assert_same_codes(actual, true, step)
+
+
+@pytest.mark.parametrize("point", ["mean", "square", "variance", "inverse_deviation"])
+def test_another_range_in_layer_norm_is_noticed(point):
+    x = np.concatenate([make_hidden(seed=seed) for seed in range(10)])
+    layer = int8_layer_norm(x)
+    ranges, actual = ranges_of(layer), to_numpy(layer(x))
+    ranges[point] = [2 * limit for limit in ranges[point]]
+    wrong = numpy_int8.layer_norm(x, norm_weights(layer), ranges)
+    low, high = ranges["normalized"]
+    step = (high - low) / 255 * np.abs(to_numpy(layer.gamma))
+    with pytest.raises(AssertionError):
+        numpy_int8.assert_same_codes(actual, wrong, step)
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-20, 1e-4])
+def test_a_variance_far_below_a_step(size):
+    """int8 makes 0 of it, of which the inverse root would be infinite."""
+    x = make_hidden()
+    layer = int8_layer_norm(x)
+    rows = tf.constant(size * x)
+    with tf.GradientTape() as tape:
+        tape.watch(rows)
+        outputs = layer(rows, training=True)
+        loss = tf.reduce_sum(outputs * tf.constant(make_hidden(seed=3)))
+    variables = [layer.gamma.value, layer.beta.value]
+    for values in (outputs, *tape.gradient(loss, [rows, *variables])):
+        assert np.isfinite(to_numpy(values)).all()
+    beta = to_numpy(layer.beta)
+    unit = (ranges_of(layer)["normalized"][1] / 127) * np.abs(to_numpy(layer.gamma))
+    assert (np.abs(to_numpy(outputs) - beta) <= unit).all()
+
+
+# === The mask in int8
+
+
+@pytest.mark.parametrize("width", [1.0, 40.0, 100.0, 400.0])
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_the_mask_in_int8_leaves_a_probability_of_zero(width, share):
+    """Whatever the scores are; `share` of their range lies above 0."""
+    hidden = make_hidden()
+    with quantizing(INT8):
+        bias = layers.AttentionBias(name="attention_bias")
+        layer = layers.SqueezeBertEncoderLayer(CONFIG, name="encoder_layer_0")
+        layer(hidden, bias(MASK))
+    randomize(layer)
+    query, key = layer.attention.query, layer.attention.key
+    query.kernel.assign(to_numpy(query.kernel) * 10 * np.sqrt(width))
+    key.kernel.assign(to_numpy(key.kernel) * 10 * np.sqrt(width))
+    with observing("activation", "weight"):
+        layer(hidden, bias(MASK))
+    limits = layer.attention.quantizers["scores"].range_variables
+    limits["min_var"].assign(-width * (1 - share))
+    limits["max_var"].assign(width * share)
+    found = to_numpy(layer.probabilities(hidden, bias(MASK)))
+    attended = np.broadcast_to(MASK[:, None, None] != 0, found.shape)
+    assert found[~attended].size and not found[~attended].any()
+    assert found[attended].any()
 
 
 # === Attention

@@ -10,16 +10,17 @@ CALM = ONE_LAYER.replace(**WITHOUT_DROPOUT)
 
 @pytest.fixture(scope="session")
 def calibrated():
-    """Gives a model and its calibrated copy, by the name of the class."""
-    made = {}
+    """Gives a model and its calibrated copy, by the names of class and scheme."""
+    models, copies = {}, {}
 
-    def give(architecture="SqueezeBertForSequenceClassification"):
-        if architecture not in made:
-            model = make_model(architecture, CALM)
-            quantized = quantize_aware(model)
+    def give(architecture="SqueezeBertForSequenceClassification", scheme="mixed"):
+        if architecture not in models:
+            models[architecture] = make_model(architecture, CALM)
+        key = architecture, scheme
+        if key not in copies:
+            copies[key] = quantize_aware(models[architecture], scheme)
             batches = [inputs_for(architecture, seed) for seed in range(3)]
-            calibrate(quantized, batches, progress=False)
-            made[architecture] = model, quantized
-        return made[architecture]
+            calibrate(copies[key], batches, progress=False)
+        return models[architecture], copies[key]
 
     return give

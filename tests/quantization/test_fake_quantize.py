@@ -10,15 +10,25 @@ import numpy as np
 import numpy_squeezebert as oracle
 import pytest
 import tensorflow as tf
-from numpy_int8 import assert_same_codes, rounded, rounded_weight, scale_and_zero
+from numpy_int8 import (
+    assert_same_codes,
+    rounded,
+    rounded_at_run_time,
+    rounded_weight,
+    scale_and_zero,
+)
 from tiny import ONE_LAYER, to_numpy
 
 from keras_squeezebert.errors import InputError
+from keras_squeezebert.lowering import tflite_lowering
 from keras_squeezebert.quantization.fake_quantize import FakeQuantize, observing
 from keras_squeezebert.quantization.scheme import (
     ACTIVATION,
     KERNEL,
+    MASKED,
     PROBABILITY,
+    RUN_TIME_INPUT,
+    RUN_TIME_KERNEL,
     SYMMETRIC,
     TABLE,
 )
@@ -118,6 +128,121 @@ def test_the_output_is_float32_and_of_the_same_shape():
     assert (symbolic.shape, symbolic.dtype) == ((None, 5), "float32")
 
 
+# === Ranges found at run time
+
+
+def run_time_layer(by_position):
+    layer = FakeQuantize(RUN_TIME_INPUT, by_position=by_position)
+    layer.build()
+    return layer
+
+
+@pytest.mark.parametrize("shape", [(4, 7, 12), (4, 1, 7, 12), (4, 12)])
+@pytest.mark.parametrize("by_position", [False, True])
+def test_a_range_of_each_example_or_position(shape, by_position):
+    x = values(*shape)
+    x *= 10.0 ** np.arange(-2, 2).reshape(4, *[1] * (len(shape) - 1))  # (batch, ...)
+    x[0] = 0.0
+    x[1, ..., 1:] = np.abs(x[1, ..., 1:])
+    axis = -1 if by_position else tuple(range(1, len(shape)))
+    expected, scale = rounded_at_run_time(x, axis)
+    actual = to_numpy(run_time_layer(by_position)(x))
+    assert_same_codes(actual, expected, scale)
+    assert (actual[0] == 0).all()
+    # Another example's range would not do, nor that of all of them.
+    assert np.abs(actual - rounded_at_run_time(x, None)[0]).max() > 1e-3
+    if len(shape) > 2:
+        other, _ = rounded_at_run_time(x, tuple(range(1, len(shape))))
+        assert (np.abs(actual - other).max() > 1e-3) == by_position
+
+
+@pytest.mark.parametrize("by_position", [False, True])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_range_of_one_sign_holds_zero(sign, by_position):
+    x = sign * (np.abs(values(3, 5, 6)) + 1)
+    actual = to_numpy(run_time_layer(by_position)(x))
+    axes = -1 if by_position else (1, 2)
+    step = np.abs(x).max(axis=axes, keepdims=True) / 255
+    assert_same_codes(actual, np.round(x / step) * step, step)
+
+
+def test_zeros_are_finite_and_have_a_gradient():
+    for by_position in (False, True):
+        layer, x = run_time_layer(by_position), tf.zeros((2, 3, 4))
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, training=True)
+        assert not to_numpy(y).any()
+        assert (to_numpy(tape.gradient(y, x)) == 1).all()
+
+
+def test_nothing_is_cut_off_and_every_gradient_passes():
+    layer, x = run_time_layer(False), tf.constant(values(3, 5, 6))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x, training=True)
+    assert (to_numpy(tape.gradient(y, x)) == 1).all()
+    assert np.abs(to_numpy(y) - to_numpy(x)).max() < np.ptp(to_numpy(x)) / 255
+    assert layer.weights == []
+    assert layer.step() is None
+
+
+@pytest.mark.parametrize("quantizer", [RUN_TIME_INPUT, RUN_TIME_KERNEL])
+def test_what_tflite_finds_by_itself_is_not_in_the_graph(quantizer):
+    layer = make_layer(quantizer, channels=7 if quantizer.per_channel else None)
+    x = values(5, 7)
+    assert (to_numpy(layer(x, training=True)) != x).any()
+    with tflite_lowering():
+        np.testing.assert_array_equal(to_numpy(layer(x)), x)
+
+
+# === Ranges extended from another
+
+
+def test_an_extended_range_is_the_sources_and_a_margin_below():
+    source = make_layer(ACTIVATION, -3.0, 5.0)
+    layer = FakeQuantize(MASKED, source)
+    layer.build()
+    assert [float(limit) for limit in layer.limits()] == [-13.0, 5.0]
+    source.range_variables["min_var"].assign(-1.0)
+    assert [float(limit) for limit in layer.limits()] == [-11.0, 5.0]
+    x = np.float32([[-127.5, -20.0, -1.0, 0.0, 4.9, 9.0]])
+    actual, scale = to_numpy(layer(x, training=True)), 16 / 255
+    assert_same_codes(actual, rounded(x, -11.0, 5.0), scale)
+    assert actual.ravel()[[0, 1]].tolist() == [actual.min()] * 2
+    assert float(layer.step()) == pytest.approx(scale)
+    assert layer.weights == []
+
+
+def test_observing_leaves_an_extended_range_to_its_source():
+    source = make_layer(ACTIVATION, 0.0, 0.0)
+    layer = FakeQuantize(MASKED, source)
+    layer.build()
+    with observing("activation"):
+        source(np.float32([-2.0, 3.0]))
+        layer(np.float32([-100.0, 100.0]))
+    assert limits(source) == (-2.0, 3.0)
+    assert [float(limit) for limit in layer.limits()] == [-12.0, 3.0]
+
+
+@pytest.mark.parametrize("of", ["", "scores", "probabilities", "masked_scores"])
+def test_an_extended_range_without_its_source(calibrated, of):
+    """It is not quantized, comes after it, or is itself."""
+    points = (
+        ("*/masked_scores", Quantizer("extended", of=of, margin=10.0)),
+        ("*/probabilities", PROBABILITY),
+    )
+    message = r"An extended range .*Received: .*'masked_scores'"
+    with pytest.raises(InputError, match=message):
+        quantize_aware(calibrated()[0], Scheme("wrong", points))
+
+
+def test_an_extended_range_of_one_that_is_found_at_run_time(calibrated):
+    points = (("*/masked_scores", MASKED), ("*/scores", RUN_TIME_INPUT))
+    with pytest.raises(InputError):
+        quantize_aware(calibrated()[0], Scheme("wrong", points))
+
+
 # === The gradient
 
 
@@ -178,6 +303,22 @@ def test_the_range_of_an_activation_that_moves_moves_slowly():
     layer(x, training=True)
     expected = (-1.0 * 0.999 - 3.0 * 0.001, 1.0 * 0.999 + 5.0 * 0.001)
     assert limits(layer) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_moving_range_stays_symmetric():
+    moving = Quantizer("activation", symmetric=True, moving=True)
+    layer = make_layer(moving, -1.0, 1.0)
+    layer(np.array([-3.0, 5.0], "float32"), training=True)
+    low, high = limits(layer)
+    assert (low, high) == (-high, pytest.approx(1.0 * 0.999 + 5.0 * 0.001, rel=1e-6))
+
+
+def test_a_moving_range_is_calibrated_like_another():
+    layer = make_layer(Quantizer("activation", moving=True), 0.0, 0.0)
+    with observing("activation"):
+        layer(np.array([-3.0, 5.0], "float32"))
+        layer(np.array([-1.0, 6.0], "float32"), training=True)
+    assert limits(layer) == (-3.0, 6.0)
 
 
 def test_observed_activations_grow_to_all_values():
@@ -293,6 +434,8 @@ def test_a_bias_is_an_integer_of_the_inputs_step_times_the_kernels(calibrated, p
         ("*/scores", Quantizer("activation", per_channel=True)),
         ("*/word_embeddings", Quantizer("weight", per_channel=True)),
         ("*/probabilities", Quantizer("fixed", low=2.0, high=1.0)),
+        ("*/probabilities", Quantizer("run_time", per_channel=True)),
+        ("*/probabilities", Quantizer("extended", of="scores", per_channel=True)),
     ],
 )
 def test_a_quantizer_that_cannot_be_is_an_input_error(calibrated, point, quantizer):

@@ -22,7 +22,7 @@ from tiny import (
 
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.quantization.ranges import check_calibrated
-from keras_squeezebert.quantization.scheme import KERNEL, MIXED
+from keras_squeezebert.quantization.scheme import KERNEL, MIXED, SCHEMES
 from keras_squeezebert.tflite import Scheme, calibrate, quantize_aware
 
 ROOT = Path(__file__).parents[2]
@@ -51,11 +51,12 @@ def test_without_quantizers_the_outputs_are_equal_to_the_bit(architecture):
     assert_equal_outputs(run(copy, inputs), run(model, inputs), atol=0)
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_outputs_are_close_to_those_of_the_model_and_not_the_same(
-    calibrated, architecture
+    calibrated, architecture, scheme
 ):
-    model, quantized = calibrated(architecture)
+    model, quantized = calibrated(architecture, scheme)
     inputs = inputs_for(architecture)
     expected, actual = run(model, inputs), run(quantized, inputs)
     assert list(actual) == list(expected)
@@ -98,17 +99,26 @@ def test_a_scheme_of_kernels_alone_needs_no_calibration():
     check_calibrated(copy)
 
 
-def test_before_its_calibration_outputs_are_finite():
-    copy = quantize_aware(make_model(CLASSIFIER, CALM))
+def test_dynamic_needs_no_calibration(calibrated):
+    model, calibrated_copy = calibrated(CLASSIFIER, "dynamic")
+    copy, inputs = quantize_aware(model, "dynamic"), make_inputs(4, 7)
+    check_calibrated(copy)
+    assert_equal_outputs(run(copy, inputs), run(calibrated_copy, inputs), atol=0)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_before_its_calibration_outputs_are_finite(scheme):
+    copy = quantize_aware(make_model(CLASSIFIER, CALM), scheme)
     assert np.isfinite(run(copy, make_inputs(4, 7))["logits"]).all()
 
 
-def test_a_channel_without_weights_has_finite_outputs():
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_channel_without_weights_has_finite_outputs(scheme):
     model, inputs = make_model(CLASSIFIER, CALM), make_inputs(4, 7)
     for variable in model.trainable_variables:
-        if variable.name == "kernel":
+        if variable.name in ("kernel", "gamma"):
             variable.assign(to_numpy(variable) * (np.arange(variable.shape[-1]) != 1))
-    copy = quantize_aware(model)
+    copy = quantize_aware(model, scheme)
     calibrate(copy, [inputs], progress=False)
     error = run(copy, inputs)["logits"] - run(model, inputs)["logits"]
     assert np.abs(error).max() < 0.5
@@ -136,13 +146,14 @@ def test_the_model_is_left_as_it_was():
 
 
 def test_an_unknown_scheme():
-    with pytest.raises(InputError, match=r"one of mixed, .*Received: scheme='int8'"):
-        quantize_aware(make_model(CLASSIFIER, ONE_LAYER), "int8")
+    with pytest.raises(InputError, match=r"one of mixed, .*Received: scheme='int4'"):
+        quantize_aware(make_model(CLASSIFIER, ONE_LAYER), "int4")
 
 
-def test_a_model_that_is_quantized_already(calibrated):
-    with pytest.raises(InputError, match=r"already\. Received: scheme='mixed'"):
-        quantize_aware(calibrated()[1])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_model_that_is_quantized_already(calibrated, scheme):
+    with pytest.raises(InputError, match=rf"already\. Received: scheme='{scheme}'"):
+        quantize_aware(calibrated(CLASSIFIER, scheme)[1])
 
 
 @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16", "float16"])

@@ -29,7 +29,7 @@ from keras_squeezebert.quantization.ranges import (
     read_scheme,
     save_quantization,
 )
-from keras_squeezebert.quantization.scheme import MIXED
+from keras_squeezebert.quantization.scheme import MIXED, SCHEMES
 from keras_squeezebert.tflite import Scheme, calibrate, quantize_aware
 
 CLASSIFIER = "SqueezeBertForSequenceClassification"
@@ -109,6 +109,20 @@ def test_folder(calibrated, architecture, tmp_path):
     quantized.save_pretrained(tmp_path)
     loaded = type(quantized).from_pretrained(tmp_path)
     assert_same_model(loaded, quantized, inputs_for(architecture))
+
+
+@pytest.mark.parametrize("scheme", ["int8", "dynamic"])
+@pytest.mark.parametrize("form", ["keras", "folder"])
+def test_other_schemes(calibrated, scheme, form, tmp_path):
+    _, quantized = calibrated("SqueezeBertForMaskedLM", scheme)
+    if form == "keras":
+        quantized.save(tmp_path / "model.keras")
+        loaded = keras.saving.load_model(tmp_path / "model.keras")
+    else:
+        quantized.save_pretrained(tmp_path)
+        loaded = type(quantized).from_pretrained(tmp_path)
+    assert loaded.scheme == SCHEMES[scheme]
+    assert_same_model(loaded, quantized, make_inputs(4, 7))
 
 
 def test_an_uncalibrated_model_is_saved_as_it_is(tmp_path):

@@ -62,6 +62,27 @@ def test_threads_change_nothing(exported, litert):
     assert_equal_outputs(other(inputs), litert(inputs), atol=1e-6)
 
 
+@pytest.mark.parametrize("architecture", [CLASSIFIER, "SqueezeBertModel"])
+def test_int8_outputs_are_given_as_floats(exported, architecture):
+    files = [
+        exported(architecture, "int8", output_type=output_type)[1]
+        for output_type in ("int8", "float32")
+    ]
+    inputs = make_inputs(3, 8)
+    actual, expected = (LiteRTModel(path)(inputs) for path in files)
+    assert {value.dtype.name for value in actual.values()} == {"float32"}
+    assert_equal_outputs(actual, {name: expected[name] for name in actual}, atol=1e-6)
+    assert actual.keys() == expected.keys()
+    assert np.abs(actual[next(iter(actual))]).max() > 0.1
+
+
+def test_no_rows_of_int8_outputs(exported):
+    _, path = exported(CLASSIFIER, "int8", output_type="int8")
+    inputs = {name: value[:0] for name, value in make_inputs(1, 8).items()}
+    logits = LiteRTModel(path)(inputs)["logits"]
+    assert (logits.shape, logits.dtype.name) == ((0, 3), "float32")
+
+
 def test_results_are_not_overwritten_by_the_next_call(litert):
     first = litert(make_inputs(2, 8, seed=1))
     kept = first["logits"].copy()

@@ -4,10 +4,11 @@ import pytest
 import tensorflow as tf
 
 from keras_squeezebert.errors import InputError
+from keras_squeezebert.quantization.scheme import SCHEMES
 from keras_squeezebert.tflite import ExportError, read_ops
 from keras_squeezebert.tflite.op_list import Op, check_ops
 
-QUANTIZATIONS = ("float32", "float16", "dynamic_ptq", "mixed")
+QUANTIZATIONS = ("float32", "float16", "dynamic_ptq", *SCHEMES)
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +40,30 @@ def test_a_file_keeps_its_own_promise(exported, quantization):
         ("float32", "mixed"),
         ("dynamic_ptq", "mixed"),
         ("mixed", "float32"),
+        ("float32", "dynamic"),
+        ("float16", "int8"),
+        ("dynamic", "mixed"),
+        ("int8", "float32"),
     ],
 )
 def test_a_file_keeps_no_other_promise(exported, made, promised):
     _, path = exported(quantization=made)
     with pytest.raises(ExportError, match=f"quantization='{promised}' promises"):
         check_ops(path, promised)
+
+
+def test_only_int8_is_free_of_floats(exported):
+    check_ops(exported(quantization="int8")[1], "int8", float_ops=False)
+    for made in ("float32", "dynamic_ptq", "dynamic", "mixed"):
+        _, path = exported(quantization=made)
+        with pytest.raises(ExportError, match=f"free of floats .*'{made}' promises"):
+            check_ops(path, made, float_ops=False)
+
+
+def test_the_operation_with_a_float_is_named(exported):
+    _, path = exported(quantization="mixed")
+    with pytest.raises(ExportError, match=r"^[A-Z_0-9]+ is not .*: .* FLOAT32 \("):
+        check_ops(path, "mine", float_ops=False)
 
 
 def test_operations_with_their_tensors(small_graph):
