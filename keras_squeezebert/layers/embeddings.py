@@ -79,7 +79,12 @@ class SqueezeBertEmbeddings(QuantizationPoints, ConfiguredLayer):
             "token_type_embeddings", config.type_vocab_size
         )
         self.layer_norm.build((*input_ids_shape, config.hidden_size))
-        self.add_quantization_points(*TABLES, "partial_sum", "sum")
+        self.add_quantization_points(
+            *TABLES,
+            "partial_sum",
+            "sum",
+            weights=config.vocab_size * config.hidden_size,
+        )
 
     def _add_table(self, name, rows):
         return self.add_weight(

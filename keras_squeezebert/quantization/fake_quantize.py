@@ -61,7 +61,9 @@ class FakeQuantize(keras.layers.Layer):
         super().__init__(dtype="float32", **kwargs)
         self.quantizer = quantizer
         # Not the layer itself, which Keras would take for a part of this one.
-        self._extended_limits = extended and extended.limits
+        self._extended_limits = None
+        if extended is not None and extended.quantizer.kind != "run_time":
+            self._extended_limits = extended.limits
         self.by_position = by_position
 
     def build(self, channels=None):
@@ -99,8 +101,9 @@ class FakeQuantize(keras.layers.Layer):
             )
         if kind == "extended" and self._extended_limits is None:
             raise InputError(
-                "An extended range is `of` a quantized point that the layer names "
-                f"before. Received: {self.quantizer} at a point {self.name!r}"
+                "An extended range is `of` a point that the layer names before, with "
+                f"a range in the .tflite. Received: {self.quantizer} at a point "
+                f"{self.name!r}"
             )
 
     def call(self, x, training=None):

@@ -42,6 +42,7 @@ class QuantizationPoints:
         *names: str,
         kernel_shape: tuple[int, ...] | None = None,
         groups: int = 1,
+        weights: int | None = None,
     ):
         """Called in `build`: makes what the current scheme wants at each point.
 
@@ -49,9 +50,12 @@ class QuantizationPoints:
             *names: The points, e.g. "kernel", "output".
             kernel_shape: Of the layer's kernel; its output channels come last.
             groups: Of a convolution.
+            weights: How many there are, where that is not in the kernel's shape.
         """
         channels = kernel_shape and kernel_shape[-1]
-        is_small = kernel_shape and np.prod(kernel_shape) < MIN_DYNAMIC_SIZE
+        if kernel_shape:
+            weights = np.prod(kernel_shape)
+        is_small = weights is not None and weights < MIN_DYNAMIC_SIZE
         self.quantizers = {}
         for name in names:
             quantizer = current_scheme() and current_scheme().at(f"{self.path}/{name}")

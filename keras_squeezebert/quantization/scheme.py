@@ -59,7 +59,8 @@ RUN_TIME_TABLE = dataclasses.replace(TABLE, static=False)
 RUN_TIME_INPUT = Quantizer("run_time", static=False)
 # Far below any score: the mask then is the lowest code of the masked scores, which are
 # given so much more range than the scores that it makes a probability of 0 in int8.
-MASK = Quantizer("fixed", low=-127.5)
+# Steps of 4 do, for the mask is either 0 or this.
+MASK = Quantizer("fixed", low=-1020.0)
 MASKED = Quantizer("extended", of="scores", margin=10.0)
 
 
@@ -127,7 +128,7 @@ class Scheme:
         """The scheme that :meth:`to_dict` gave."""
         try:
             points = tuple(
-                (str(pattern), quantizer and Quantizer(**quantizer))
+                (str(pattern), None if quantizer is None else Quantizer(**quantizer))
                 for pattern, quantizer in values["points"]
             )
             scheme = cls(
