@@ -28,7 +28,7 @@ from keras_squeezebert import (
     SqueezeBertTokenizerFast,
 )
 from keras_squeezebert.data import load_clinc150, read_examples, sorted_labels
-from keras_squeezebert.models.objectives import IGNORED_LABEL
+from keras_squeezebert.models.objectives import IGNORED_LABEL, SmoothedCrossentropy
 from keras_squeezebert.tflite import (
     LiteRTModel,
     calibrate,
@@ -59,6 +59,7 @@ class Task:
     max_length: int
     epochs: int
     metric: str
+    loss: object = "auto"
 
 
 def read_clinc150(_data):
@@ -101,7 +102,12 @@ def begun(tags):
 
 TASKS = {
     "clinc150": Task(
-        read_clinc150, SqueezeBertForSequenceClassification, 32, 7, "accuracy"
+        read_clinc150,
+        SqueezeBertForSequenceClassification,
+        32,
+        7,
+        "accuracy",
+        SmoothedCrossentropy(0.1),  # as the demo is trained
     ),
     "sst2": Task(read_sst2, SqueezeBertForSequenceClassification, 64, 2, "accuracy"),
     "conll2003": Task(
@@ -178,7 +184,14 @@ def train_float(task, splits, folder, seed):
     batches = token_batches(
         inputs, ids, tokenizer, batch_size=64, shuffle_seed=seed, mask_rate=0.15
     )
-    fine_tune(model, batches, epochs=task.epochs, learning_rate=1.5e-3, verbose=2)
+    fine_tune(
+        model,
+        batches,
+        epochs=task.epochs,
+        learning_rate=1.5e-3,
+        loss=task.loss,
+        verbose=2,
+    )
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
@@ -186,7 +199,7 @@ def train_float(task, splits, folder, seed):
 # === Quantization
 
 
-def forms(model, batches, folder, examples):
+def forms(model, loss, batches, folder, examples):
     """By name, functions that write a form of a model to a path and give its source.
 
     The first is what the last two start from.
@@ -202,7 +215,14 @@ def forms(model, batches, folder, examples):
         calibrate(quantized, batches.take(CALIBRATION_BATCHES), progress=False)
         if steps:
             some = batches.take(steps)
-            fine_tune(quantized, some, epochs=1, learning_rate=LEARNING_RATE, verbose=2)
+            fine_tune(
+                quantized,
+                some,
+                epochs=1,
+                learning_rate=LEARNING_RATE,
+                loss=loss,
+                verbose=2,
+            )
         return exported(path, quantized)
 
     def by_ai_edge_quantizer(path, recipe_name):
@@ -249,7 +269,7 @@ def measure(task, splits, folder, seed):
     inputs, labels = test
     results = folder / "results.jsonl"
     done = {result["form"] for result in read_results(results)}
-    for form, make in forms(model, batches, folder, train[0]).items():
+    for form, make in forms(model, task.loss, batches, folder, train[0]).items():
         if form in done:
             continue
         keras.utils.set_random_seed(seed)
