@@ -127,7 +127,7 @@ class FakeQuantize(keras.layers.Layer):
             return tuple(map(keras.ops.convert_to_tensor, limits))
         if self.quantizer.kind == "extended":
             low, high = self._extended_limits()
-            return low - self.quantizer.margin, high + 0.0
+            return low - self.quantizer.margin, keras.ops.convert_to_tensor(high)
         return tuple(self.range_variables[k].value for k in ("min_var", "max_var"))
 
     def step(self):
