@@ -280,8 +280,8 @@ def converter(monkeypatch):
         (CLASSIFIER, {"batch_size": 0}, "Received: batch_size=0"),
         (
             CLASSIFIER,
-            {"quantization": "int8"},
-            "dynamic_ptq. Received: quantiz.*'int8'",
+            {"quantization": "int4"},
+            "dynamic_ptq. Received: quantiz.*'int4'",
         ),
         (CLASSIFIER, {"num_choices": 2}, "Received: .*SequenceClass.*num_choices=2"),
         ("SqueezeBertForMultipleChoice", {}, "MultipleChoice, num_choices=None"),
