@@ -289,7 +289,7 @@ def test_the_tar_files_of_old(torch, tmp_path):
 # === Damaged files
 
 
-def cut_at_every_length(folder, name, *words, step=1):
+def assert_refused_at_every_length(folder, name, *words, step=1):
     whole = (folder / name).read_bytes()
     for length in range(0, len(whole), step):
         (folder / name).write_bytes(whole[:length])
@@ -299,13 +299,15 @@ def cut_at_every_length(folder, name, *words, step=1):
 
 def test_safetensors_cut_short(tmp_path):
     save_file({"a": ROWS, "b": ROWS}, tmp_path / SAFETENSORS)
-    cut_at_every_length(tmp_path, SAFETENSORS, "damaged or no safetensors file")
+    assert_refused_at_every_length(
+        tmp_path, SAFETENSORS, "damaged or no safetensors file"
+    )
 
 
 def test_pytorch_files_cut_short(torch, save, tmp_path):
     save({"a": torch.tensor(ROWS), "b": torch.tensor(ROWS)})
     # 7, so that the cuts fall on every place within a word.
-    cut_at_every_length(tmp_path, BIN, "damaged or no PyTorch file", step=7)
+    assert_refused_at_every_length(tmp_path, BIN, "damaged or no PyTorch file", step=7)
 
 
 @pytest.mark.parametrize("name", [SAFETENSORS, BIN])
