@@ -1,16 +1,19 @@
 """read_graph: all of a .tflite but the values of its weights."""
 
+import contextlib
 import mmap
 import os
+import struct
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 from keras_squeezebert.errors import InputError
-from keras_squeezebert.tflite.op_list import DTYPES, flatbuffer, indices, op_name
 
 
 class GraphTensor(NamedTuple):
@@ -91,15 +94,49 @@ def read_graph(path: str | os.PathLike) -> Graph:
                 packed_bytes=size - start,
                 packed_files=packed_files,
                 buffers=_buffer_sizes(model, start),
-                subgraphs=[
-                    _subgraph(model, model.Subgraphs(s))
-                    for s in range(model.SubgraphsLength())
-                ],
+                subgraphs=subgraphs(model),
                 inputs=_ports(model, "Inputs"),
                 outputs=_ports(model, "Outputs"),
             )
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+# What the schema's reader runs into: offsets that lead nowhere, numbers of no meaning,
+# and None for a part that is absent.
+_DAMAGE = (
+    struct.error,
+    AttributeError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
+
+
+@contextlib.contextmanager
+def flatbuffer(content) -> Iterator[schema.Model]:
+    """Yields the root of a .tflite; inside the block damage is an `InputError`.
+
+    Args:
+        content: Bytes, or a memory map of the file.
+    """
+    if content[4:8] != b"TFL3":
+        raise InputError(
+            "Not a .tflite file: bytes 4 to 8 must be b'TFL3'. "
+            f"Received: {content[4:8]!r}"
+        )
+    try:
+        yield schema.Model.GetRootAs(content, 0)
+    except _DAMAGE as error:
+        raise InputError(f"The .tflite file is damaged. Received: {error}") from None
+
+
+def subgraphs(model: schema.Model) -> list[Subgraph]:
+    """All subgraphs, inside a block of :func:`flatbuffer`."""
+    return [
+        _subgraph(model, model.Subgraphs(s)) for s in range(model.SubgraphsLength())
+    ]
 
 
 def _archive(path, size):
@@ -143,10 +180,10 @@ def _subgraph(model, subgraph):
         op = subgraph.Operators(o)
         ops.append(
             GraphOp(
-                op_name(model.OperatorCodes(op.OpcodeIndex())),
+                _op_name(model.OperatorCodes(op.OpcodeIndex())),
                 # −1 stands for an optional input that is absent.
-                tuple(int(t) for t in indices(op.InputsAsNumpy()) if t >= 0),
-                tuple(int(t) for t in indices(op.OutputsAsNumpy())),
+                tuple(int(t) for t in _indices(op.InputsAsNumpy()) if t >= 0),
+                tuple(int(t) for t in _indices(op.OutputsAsNumpy())),
             )
         )
     numbers = (t for op in ops for t in (*op.inputs, *op.outputs))
@@ -163,12 +200,12 @@ def _check_numbers(things, numbers, count):
 def _tensor(model, tensor):
     number, quantization = tensor.Buffer(), tensor.Quantization()
     _check_numbers("buffers", [number], model.BuffersLength())
-    scales = indices(quantization.ScaleAsNumpy()) if quantization else ()
-    zeros = indices(quantization.ZeroPointAsNumpy()) if quantization else ()
+    scales = _indices(quantization.ScaleAsNumpy()) if quantization else ()
+    zeros = _indices(quantization.ZeroPointAsNumpy()) if quantization else ()
     return GraphTensor(
         _text(tensor.Name()),
-        DTYPES[tensor.Type()],
-        tuple(int(size) for size in indices(tensor.ShapeAsNumpy())),
+        _DTYPES[tensor.Type()],
+        tuple(int(size) for size in _indices(tensor.ShapeAsNumpy())),
         number if _buffer_size(model.Buffers(number)) else None,
         np.array(scales, "float32"),
         np.array(zeros, "int64"),
@@ -184,7 +221,7 @@ def _ports(model, side):
         ports = [read(i) for i in range(getattr(signature, f"{side}Length")())]
         numbers = {_text(port.Name()): port.TensorIndex() for port in ports}
     else:
-        found = indices(getattr(subgraph, f"{side}AsNumpy")())
+        found = _indices(getattr(subgraph, f"{side}AsNumpy")())
         numbers = {_text(subgraph.Tensors(t).Name()): int(t) for t in found}
     _check_numbers("tensors", numbers.values(), subgraph.TensorsLength())
     return numbers
@@ -192,3 +229,29 @@ def _ports(model, side):
 
 def _text(name):
     return (name or b"").decode(errors="replace")
+
+
+# === The schema's reader
+
+
+def _names(enum):
+    return {value: name for name, value in vars(enum).items() if name.isupper()}
+
+
+_OPERATORS = _names(schema.BuiltinOperator)
+_DTYPES = _names(schema.TensorType)
+
+
+def _op_name(code):
+    """The schema's name of an operator code."""
+    # Old files keep the number in a byte, new ones in an int: the larger one is it.
+    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    if number == schema.BuiltinOperator.CUSTOM:
+        return f"CUSTOM:{(code.CustomCode() or b'').decode(errors='replace')}"
+    return _OPERATORS[number]
+
+
+def _indices(array):
+    """A vector of the flatbuffer, () if it is absent."""
+    # The schema's reader gives the integer 0 for an absent vector.
+    return array if isinstance(array, np.ndarray) else ()

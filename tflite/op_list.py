@@ -1,16 +1,12 @@
 """The operations of a .tflite file, and what must not be among them."""
 
-import contextlib
 import os
-import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
-from keras_squeezebert.errors import InputError
+from keras_squeezebert.tflite.graph_file import flatbuffer, subgraphs
 
 
 class ExportError(RuntimeError):
@@ -50,57 +46,20 @@ def read_ops(model: str | os.PathLike | bytes) -> list[Op]:
     """
     content = model if isinstance(model, bytes) else Path(model).read_bytes()
     with flatbuffer(content) as graph:
-        return _read_graph(graph)
+        return [op for subgraph in subgraphs(graph) for op in _ops(subgraph)]
 
 
-# What the schema's reader runs into: offsets that lead nowhere, numbers of no meaning,
-# and None for a part that is absent.
-_DAMAGE = (
-    struct.error,
-    AttributeError,
-    IndexError,
-    KeyError,
-    TypeError,
-    ValueError,
-)
-
-
-@contextlib.contextmanager
-def flatbuffer(content) -> Iterator[schema.Model]:
-    """Yields the root of a .tflite; inside the block damage is an `InputError`.
-
-    Args:
-        content: Bytes, or a memory map of the file.
-    """
-    if content[4:8] != b"TFL3":
-        raise InputError(
-            "Not a .tflite file: bytes 4 to 8 must be b'TFL3'. "
-            f"Received: {content[4:8]!r}"
+def _ops(subgraph):
+    for op in subgraph.ops:
+        inputs, outputs = (
+            tuple(_tensor(subgraph.tensors[t]) for t in numbers)
+            for numbers in (op.inputs, op.outputs)
         )
-    try:
-        yield schema.Model.GetRootAs(content, 0)
-    except _DAMAGE as error:
-        raise InputError(f"The .tflite file is damaged. Received: {error}") from None
+        yield Op(op.name, inputs, outputs)
 
 
-def _read_graph(graph):
-    ops = []
-    for s in range(graph.SubgraphsLength()):
-        subgraph = graph.Subgraphs(s)
-        tensors = [
-            _tensor(graph, subgraph.Tensors(t)) for t in range(subgraph.TensorsLength())
-        ]
-        for o in range(subgraph.OperatorsLength()):
-            op = subgraph.Operators(o)
-            ops.append(
-                Op(
-                    op_name(graph.OperatorCodes(op.OpcodeIndex())),
-                    # −1 stands for an optional input that is absent.
-                    tuple(tensors[t] for t in indices(op.InputsAsNumpy()) if t >= 0),
-                    tuple(tensors[t] for t in indices(op.OutputsAsNumpy())),
-                )
-            )
-    return ops
+def _tensor(tensor):
+    return Tensor(tensor.name, tensor.dtype, tensor.shape, tensor.buffer is not None)
 
 
 WEIGHT_DTYPES = {
@@ -195,35 +154,3 @@ def _is_weight(op, tensor):
         and len(tensor.shape) >= 2
         and np.prod(tensor.shape) >= _MIN_QUANTIZED_SIZE
     )
-
-
-def _names(enum):
-    return {value: name for name, value in vars(enum).items() if name.isupper()}
-
-
-_OPERATORS = _names(schema.BuiltinOperator)
-DTYPES = _names(schema.TensorType)
-
-
-def op_name(code):
-    """The schema's name of an operator code."""
-    # Old files keep the number in a byte, new ones in an int: the larger one is it.
-    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-    if number == schema.BuiltinOperator.CUSTOM:
-        return f"CUSTOM:{(code.CustomCode() or b'').decode(errors='replace')}"
-    return _OPERATORS[number]
-
-
-def _tensor(graph, tensor):
-    return Tensor(
-        (tensor.Name() or b"").decode(errors="replace"),
-        DTYPES[tensor.Type()],
-        tuple(int(size) for size in indices(tensor.ShapeAsNumpy())),
-        graph.Buffers(tensor.Buffer()).DataLength() > 0,
-    )
-
-
-def indices(array):
-    """A vector of the flatbuffer, () if it is absent."""
-    # The schema's reader gives the integer 0 for an absent vector.
-    return array if isinstance(array, np.ndarray) else ()
