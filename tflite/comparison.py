@@ -148,7 +148,8 @@ def _keras_batch(model, inputs):
     states = encoder.intermediate_outputs(flat)["hidden_states"]
     layers = dict(zip(_hidden_layers(model), states, strict=True))
     outputs = _named(model(inputs, training=False))
-    if not _by_token(model).issuperset(outputs) and "pooler_output" not in outputs:
+    if _is_pooled(model):
+        layers[_hidden_layers(model)[-1]] = states[-1][:, :1]
         layers["pooler"] = encoder.pooler(states[-1])
     return {name: np.asarray(value) for name, value in (layers | outputs).items()}
 
@@ -158,15 +159,26 @@ def _hidden_layers(model):
     return ["embeddings", *(f"encoder_layer_{i}" for i in layers)]
 
 
+def _is_pooled(model):
+    """Whether the first token is all that the last layer of the encoder computes."""
+    return hasattr(model, "transformer") and not _outputs_by_token(model)
+
+
 def _by_token(model):
     """Layers whose outputs begin with (rows, seq)."""
+    layers = _hidden_layers(model)
+    if _is_pooled(model):
+        layers = layers[:-1]
+    return {*layers, *_outputs_by_token(model)}
+
+
+def _outputs_by_token(model):
     takes_choices = len(model.input["input_ids"].shape) == 3
-    outputs = {
+    return {
         name
         for name, output in _named(model.output).items()
         if output.shape[1] is None and not takes_choices
     }
-    return outputs | set(_hidden_layers(model))
 
 
 def _named(outputs):

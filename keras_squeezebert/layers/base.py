@@ -34,6 +34,11 @@ class ConfiguredLayer(keras.layers.Layer):
         return cls(SqueezeBertConfig.from_dict(config.pop("config")), **config)
 
 
+def first_tokens(hidden, count: int | None):
+    """The first `count` tokens of (..., seq, hidden); all of them if it is None."""
+    return hidden if count is None else hidden[..., :count, :]
+
+
 _values_follow = contextvars.ContextVar("values_follow", default=False)
 
 

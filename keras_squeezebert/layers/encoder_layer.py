@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_squeezebert.layers.base import PACKAGE, ConfiguredLayer
+from keras_squeezebert.layers.base import PACKAGE, ConfiguredLayer, first_tokens
 from keras_squeezebert.layers.conv_dropout_layer_norm import ConvDropoutLayerNorm
 from keras_squeezebert.layers.feed_forward import SqueezeBertFeedForward
 from keras_squeezebert.layers.self_attention import SqueezeBertSelfAttention
@@ -23,9 +23,11 @@ class SqueezeBertEncoderLayer(QuantizationPoints, ConfiguredLayer):
     Call arguments:
         hidden: Float tensor (batch, seq, hidden).
         attention_bias: Float tensor (batch, 1, 1, seq), see `AttentionBias`.
+        num_queries: How many tokens to compute, from the first on; to the others these
+            only attend. Default: all.
 
     Returns:
-        Float tensor (batch, seq, hidden).
+        Float tensor (batch, seq, hidden), with `num_queries` tokens.
 
     Example:
         >>> import numpy as np
@@ -58,17 +60,18 @@ class SqueezeBertEncoderLayer(QuantizationPoints, ConfiguredLayer):
         self.feed_forward.build(hidden_shape)
         self.add_quantization_points("hidden")
 
-    def call(self, hidden, attention_bias, training=None):
+    def call(self, hidden, attention_bias, training=None, num_queries=None):
         hidden = self.quantized("hidden", to_conv_layout(hidden), training)
         context = self.attention(
             hidden,
             attention_bias,
             training=training,
             input_step=self.step("hidden"),
+            num_queries=num_queries,
         )
         hidden = self.post_attention(
             context,
-            hidden,
+            first_tokens(hidden, num_queries),
             training=training,
             input_step=self.attention.step("context"),
         )
@@ -81,5 +84,10 @@ class SqueezeBertEncoderLayer(QuantizationPoints, ConfiguredLayer):
             self.quantized("hidden", hidden), attention_bias, self.step("hidden")
         )
 
-    def compute_output_shape(self, hidden_shape, attention_bias_shape=None):
-        return hidden_shape
+    def compute_output_spec(
+        self, hidden, attention_bias, training=None, num_queries=None
+    ):
+        batch, seq, width = hidden.shape
+        return keras.KerasTensor(
+            (batch, num_queries or seq, width), dtype=self.compute_dtype
+        )

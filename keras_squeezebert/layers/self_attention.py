@@ -6,6 +6,7 @@ from keras import ops
 from keras_squeezebert.layers.base import (
     PACKAGE,
     ConfiguredLayer,
+    first_tokens,
     kernel_initializer,
 )
 from keras_squeezebert.layers.grouped_conv import GroupedConv1D
@@ -27,9 +28,10 @@ class SqueezeBertSelfAttention(QuantizationPoints, ConfiguredLayer):
             an exported graph.
         attention_bias: Float tensor (batch, 1, 1, seq), see `AttentionBias`.
         input_step: What one step of int8 is worth in `hidden`, if it is quantized.
+        num_queries: How many tokens attend, from the first on. Default: all.
 
     Returns:
-        Float tensor of `hidden`'s shape.
+        Float tensor of `hidden`'s shape, with `num_queries` tokens.
 
     Example:
         >>> import numpy as np
@@ -72,30 +74,40 @@ class SqueezeBertSelfAttention(QuantizationPoints, ConfiguredLayer):
             "input", "scores", "masked_scores", "probabilities", "context"
         )
 
-    def call(self, hidden, attention_bias, training=None, input_step=None):
+    def call(
+        self,
+        hidden,
+        attention_bias,
+        training=None,
+        input_step=None,
+        num_queries=None,
+    ):
         hidden = self.quantized("input", hidden, training)
         input_step = self.step("input", input_step)
+        attending = first_tokens(hidden, num_queries)
         probabilities = self._probabilities(
-            hidden, attention_bias, input_step, training
+            attending, hidden, attention_bias, input_step, training
         )
         probabilities = self.dropout(probabilities, training=training)
         value = self._project(self.value, hidden, input_step, training)
-        context = ops.matmul(probabilities, value)  # (batch, heads, seq, head)
+        context = ops.matmul(probabilities, value)  # (batch, heads, queries, head)
         context = self.quantized("context", context, training)
-        context = ops.transpose(context, (0, 2, 1, 3))  # (batch, seq, heads, head)
-        return ops.reshape(context, ops.shape(hidden))
+        context = ops.transpose(context, (0, 2, 1, 3))  # (batch, queries, heads, head)
+        return ops.reshape(context, ops.shape(attending))
 
     def probabilities(self, hidden, attention_bias, input_step=None):
         """softmax(QKᵀ/√d + bias), float (batch, heads, seq, seq)."""
         hidden = self.quantized("input", hidden)
         input_step = self.step("input", input_step)
-        return self._probabilities(hidden, attention_bias, input_step)
+        return self._probabilities(hidden, hidden, attention_bias, input_step)
 
-    def _probabilities(self, hidden, attention_bias, input_step, training=None):
-        query = self._project(self.query, hidden, input_step, training)
+    def _probabilities(
+        self, attending, hidden, attention_bias, input_step, training=None
+    ):
+        query = self._project(self.query, attending, input_step, training)
         key = self._project(self.key, hidden, input_step, training)
         key = ops.swapaxes(key, -1, -2)  # (batch, heads, head, seq)
-        scores = ops.matmul(query, key)  # (batch, heads, seq, seq)
+        scores = ops.matmul(query, key)  # (batch, heads, queries, seq)
         scores = self.quantized("scores", scores, training)
         scores = self.quantized("masked_scores", scores + attention_bias, training)
         probabilities = ops.softmax(scores)

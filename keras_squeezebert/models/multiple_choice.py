@@ -68,7 +68,7 @@ class SqueezeBertForMultipleChoice(PretrainedModel):
         # === Functional model
         inputs = token_inputs(shape=(None, None))
         flat = {name: FlattenChoices()(x) for name, x in inputs.items()}
-        pooled = transformer(flat)["pooler_output"]  # (batch * choices, hidden)
+        pooled = transformer.pooled(flat)  # (batch * choices, hidden)
         scores = classifier(dropout(pooled))  # (batch * choices, 1)
         logits = UnflattenChoices()(scores, inputs["input_ids"])  # (batch, choices)
         super().__init__(config, inputs, logits, dtype=dtype, **kwargs)

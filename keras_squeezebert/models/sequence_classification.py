@@ -69,7 +69,7 @@ class SqueezeBertForSequenceClassification(PretrainedModel):
 
         # === Functional model
         inputs = token_inputs()
-        pooled = transformer(inputs)["pooler_output"]  # (batch, hidden)
+        pooled = transformer.pooled(inputs)  # (batch, hidden)
         logits = classifier(dropout(pooled))  # (batch, num_labels)
         super().__init__(config, inputs, logits, dtype=dtype, **kwargs)
         self.transformer = transformer

@@ -475,3 +475,16 @@ def test_layers_in_the_exported_form(name):
     with tflite_lowering():
         lowered = tf.function(lambda *x: layer(*x))(*map(tf.constant, inputs))
     assert_close(lowered, equation(weights_of(layer), *inputs))
+
+
+@pytest.mark.parametrize("num_queries", [1, 3, SEQ])
+def test_fewer_queries_change_nothing_for_those_there_are(num_queries):
+    layer = layers.SqueezeBertEncoderLayer(CONFIG)
+    hidden = make_hidden()
+    layer.build(hidden.shape)
+    randomize(layer)
+    expected = to_numpy(layer(hidden, BIAS))[:, :num_queries]
+    actual = to_numpy(layer(hidden, BIAS, num_queries=num_queries))
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+    symbolic = layer(keras.Input((None, HIDDEN)), BIAS, num_queries=num_queries)
+    assert symbolic.shape == (None, num_queries, HIDDEN)

@@ -80,7 +80,7 @@ def test_ranges_are_those_of_the_values_seen(quantized):
 def test_ranges_are_those_of_all_batches(model, quantized):
     report = calibrate(quantized, batches(), progress=False)
     # Before it only the tables are rounded, so it does not depend on other ranges.
-    embeddings = quantized.get_layer("transformer").embeddings
+    embeddings = quantized.transformer.embeddings
     hidden = [
         to_numpy(embeddings(inputs["input_ids"], inputs["token_type_ids"]))
         for inputs in batches()

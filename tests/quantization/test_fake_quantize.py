@@ -379,7 +379,7 @@ CONVOLUTIONS = {
 
 
 def grouped_convolution(model, path):
-    layer = model.get_layer("transformer").encoder_layers[0]
+    layer = model.transformer.encoder_layers[0]
     for name in path.replace("output", "output_block").split("/"):
         layer = getattr(layer, name)
     return layer
