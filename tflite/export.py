@@ -3,6 +3,8 @@
 import contextlib
 import os
 import tempfile
+from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
 
 import keras
@@ -29,14 +31,14 @@ QUANTIZATIONS = ("float32", "float16", "dynamic_ptq")
 def export_tflite(
     model: keras.Model,
     path: str | os.PathLike,
-    sequence_length: int = 128,
+    sequence_length: int | Sequence[int] = 128,
     *,
     quantization: str | None = None,
     batch_size: int = 1,
     num_choices: int | None = None,
     output_type: str = "float32",
     tokenizer=None,
-) -> Path:
+) -> Path | list[Path]:
     """Writes a model as a .tflite file of fixed shapes.
 
     The inputs are `input_ids`, `attention_mask` and `token_type_ids`, int32
@@ -55,6 +57,8 @@ def export_tflite(
         model: Any SqueezeBERT model, with any weights.
         path: Where the file goes; usually ends in `.tflite`.
         sequence_length: Tokens of every input. Time grows with it, almost linearly.
+            Of several lengths each gets a file of its own, `model-32.tflite` for 32
+            of `model.tflite`, and `LiteRTModel` runs each text by the shortest.
         quantization: For a model of float: "float32"; "float16" weights, half the
             size; or "dynamic_ptq", int8 weights whose activations are quantized while
             it runs, a quarter of the size and two to three times as fast on a CPU
@@ -68,7 +72,7 @@ def export_tflite(
         tokenizer: A `SqueezeBertTokenizer` or `SqueezeBertTokenizerFast`.
 
     Returns:
-        The path.
+        The path; a list of them for several lengths.
 
     Raises:
         InputError: A length, a number of choices or a quantization does not fit; a
@@ -91,9 +95,33 @@ def export_tflite(
         >>> LiteRTModel(export_tflite(model, path, sequence_length=16)).input_shape
         (1, 16)
     """
-    shape = _input_shape(model, batch_size, num_choices, sequence_length)
+    several = not isinstance(sequence_length, Integral)
+    lengths = list(sequence_length) if several else [sequence_length]
+    shapes = [_input_shape(model, batch_size, num_choices, n) for n in lengths]
     quantization = _quantization(model, quantization)
     _check_output_type(model, output_type)
+    if not several:
+        return _export(model, path, shapes[0], quantization, output_type, tokenizer)
+    if not lengths or len({*lengths}) != len(lengths):
+        raise InputError(
+            "`sequence_length` must be a length, or several that differ. Received: "
+            f"sequence_length={sequence_length!r}"
+        )
+    path = Path(path)
+    return [
+        _export(
+            model,
+            path.with_name(f"{path.stem}-{shape[-1]}{path.suffix}"),
+            shape,
+            quantization,
+            output_type,
+            tokenizer,
+        )
+        for shape in shapes
+    ]
+
+
+def _export(model, path, shape, quantization, output_type, tokenizer):
     with tempfile.TemporaryDirectory() as folder:
         _write_saved_model(model, shape, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)

@@ -17,17 +17,20 @@ class LiteRTModel:
     """A .tflite file in LiteRT, addressed by the names of its inputs and outputs.
 
     Args:
-        path: A file that `export_tflite` wrote.
+        path: A file that `export_tflite` wrote; or several, of one model for several
+            lengths, and then each row is run by the shortest that it fits in.
         num_threads: Threads of the interpreter.
 
     Attributes:
-        input_shape: Shape of each input, (batch, seq) or (batch, choices, seq).
+        input_shape: Shape of each input, (batch, seq) or (batch, choices, seq), of
+            the longest file.
         config: The `SqueezeBertConfig` packed into the file, or that of the folder
             it lies in; None without either.
         tokenizer: A `SqueezeBertTokenizerFast` likewise, or None.
 
     Raises:
-        InputError: No such file, or no .tflite with a signature.
+        InputError: No such file, or no .tflite with a signature; several files that
+            differ in more than their length, or not in that.
 
     Example:
         >>> import tempfile
@@ -41,34 +44,28 @@ class LiteRTModel:
         ...     hidden_size=32, intermediate_size=64,
         ...     num_hidden_layers=1, num_attention_heads=4,
         ... )
-        >>> path = export_tflite(
+        >>> paths = export_tflite(
         ...     SqueezeBertForSequenceClassification(config),
         ...     os.path.join(tempfile.mkdtemp(), "model.tflite"),
-        ...     sequence_length=16,
+        ...     sequence_length=[8, 16],
         ...     tokenizer=SqueezeBertTokenizerFast(),
         ... )
-        >>> LiteRTModel(path).predict(["a short text", "another"])["logits"].shape
+        >>> LiteRTModel(paths).predict(["a short text", "another"])["logits"].shape
         (2, 2)
     """
 
-    def __init__(self, path: str | os.PathLike, num_threads: int = 1):
-        if not os.path.isfile(path):
-            raise InputError(f"No such file: {path}")
-        try:
-            self._interpreter = Interpreter(str(path), num_threads=num_threads)
-            self._run = self._interpreter.get_signature_runner()
-        except (RuntimeError, ValueError) as error:
-            raise InputError(f"{path} is not a .tflite that can run: {error}") from None
-        self._details = self._run.get_input_details()
-        shapes = {tuple(map(int, d["shape"])) for d in self._details.values()}
-        if len(shapes) != 1:
-            raise InputError(
-                f"{path} is no model of this package: its inputs differ in shape. "
-                f"Received: {sorted(shapes)}"
-            )
-        self.input_shape = shapes.pop()
+    def __init__(
+        self,
+        path: str | os.PathLike | Sequence[str | os.PathLike],
+        num_threads: int = 1,
+    ):
+        paths = [path] if isinstance(path, str | os.PathLike) else list(path)
+        files = [_File(p, num_threads) for p in paths]
+        self._files = sorted(files, key=lambda file: file.input_shape[-1])
+        _check_differ_in_length_only(self._files)
+        self.input_shape = self._files[-1].input_shape
         self.config = self.tokenizer = None
-        with companion_folder(path) as folder:
+        with companion_folder(paths[-1]) as folder:
             if (folder / CONFIG_FILE).is_file():
                 self.config = SqueezeBertConfig.from_pretrained(folder)
             if (folder / "vocab.txt").is_file():
@@ -91,13 +88,14 @@ class LiteRTModel:
             progress: Whether to show a progress bar.
 
         Returns:
-            By name, float (rows, ...).
+            By name, float (rows, ...). What a row has for each token is as long as the
+            longest file, and 0 beyond the file that it was run by.
 
         Raises:
             InputError: An input is missing, unknown, or does not fit.
         """
-        batch, *row_shape = self.input_shape
-        arrays = {name: self._fitted(name, inputs) for name in self._details}
+        longest = self._files[-1]
+        arrays = {name: self._fitted(name, inputs) for name in longest.input_details}
         unknown = sorted(set(inputs) - set(arrays))
         if unknown or len({len(array) for array in arrays.values()}) != 1:
             raise InputError(
@@ -106,24 +104,30 @@ class LiteRTModel:
                 f"{ {name: np.shape(array) for name, array in inputs.items()} }"
             )
         rows = len(next(iter(arrays.values())))
-        filler = -rows % batch  # the last call may be short of rows
-        arrays = {
-            name: np.concatenate([array, np.zeros((filler, *row_shape), array.dtype)])
-            for name, array in arrays.items()
-        }
-        outputs = self._run.get_output_details()
         results = {
-            name: [np.empty((0, *details["shape"][1:]), details["dtype"])]
-            for name, details in outputs.items()
+            name: np.zeros((rows, *details["shape"][1:]), "float32")
+            for name, details in longest.output_details.items()
         }
-        for i in tqdm(range(0, rows, batch), disable=not progress):
-            part = {name: array[i : i + batch] for name, array in arrays.items()}
-            for name, values in self._run(**part).items():
-                results[name].append(values)
-        return {
-            name: dequantized(np.concatenate(parts)[:rows], outputs[name])
-            for name, parts in results.items()
-        }
+        fitting = self._fitting_file(arrays)
+        with tqdm(total=rows, disable=not progress) as bar:
+            for number in np.unique(fitting):
+                file, chosen = self._files[number], np.flatnonzero(fitting == number)
+                length = file.input_shape[-1]
+                parts = {name: x[chosen, ..., :length] for name, x in arrays.items()}
+                for name, values in file.run(parts, bar).items():
+                    inner = (slice(size) for size in values.shape[1:])
+                    results[name][(chosen, *inner)] = values
+        return results
+
+    def _fitting_file(self, arrays):
+        """For each row the number of the shortest file that holds its tokens."""
+        if len(self._files) == 1:
+            return np.zeros(len(next(iter(arrays.values()))), int)
+        attended = arrays["attention_mask"] != 0
+        attended = attended.any(axis=tuple(range(1, attended.ndim - 1)))  # (rows, seq)
+        positions = np.arange(1, attended.shape[-1] + 1)
+        lengths = (attended * positions).max(axis=-1)
+        return np.searchsorted([file.input_shape[-1] for file in self._files], lengths)
 
     def predict(
         self,
@@ -183,7 +187,71 @@ class LiteRTModel:
                 f"{array.min()} to {array.max()}"
             )
         width = [(0, 0)] * (array.ndim - 1) + [(0, seq - array.shape[-1])]
-        return np.pad(array, width).astype(self._details[name]["dtype"])
+        details = self._files[-1].input_details[name]
+        return np.pad(array, width).astype(details["dtype"])
+
+
+class _File:
+    """One .tflite in LiteRT, for arrays of its own length."""
+
+    def __init__(self, path, num_threads):
+        if not os.path.isfile(path):
+            raise InputError(f"No such file: {path}")
+        try:
+            self._interpreter = Interpreter(str(path), num_threads=num_threads)
+            self._run = self._interpreter.get_signature_runner()
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"{path} is not a .tflite that can run: {error}") from None
+        self.input_details = self._run.get_input_details()
+        self.output_details = self._run.get_output_details()
+        shapes = {tuple(map(int, d["shape"])) for d in self.input_details.values()}
+        if len(shapes) != 1:
+            raise InputError(
+                f"{path} is no model of this package: its inputs differ in shape. "
+                f"Received: {sorted(shapes)}"
+            )
+        self.input_shape = shapes.pop()
+
+    def run(self, arrays, bar):
+        """Outputs by name, float (rows, ...), of inputs of the file's shape."""
+        batch, *row_shape = self.input_shape
+        rows = len(next(iter(arrays.values())))
+        filler = -rows % batch  # the last call may be short of rows
+        arrays = {
+            name: np.concatenate([array, np.zeros((filler, *row_shape), array.dtype)])
+            for name, array in arrays.items()
+        }
+        results = {name: [] for name in self.output_details}
+        for i in range(0, rows, batch):
+            part = {name: array[i : i + batch] for name, array in arrays.items()}
+            for name, values in self._run(**part).items():
+                results[name].append(values)
+            bar.update(min(batch, rows - i))
+        return {
+            name: dequantized(np.concatenate(parts)[:rows], self.output_details[name])
+            for name, parts in results.items()
+        }
+
+
+def _check_differ_in_length_only(files):
+    """Of files sorted by length."""
+    if not files:
+        raise InputError("A .tflite is needed. Received: an empty list")
+    kinds = {
+        (file.input_shape[:-1], *file.input_details, *file.output_details)
+        for file in files
+    }
+    lengths = [file.input_shape[-1] for file in files]
+    if len(kinds) != 1 or len({*lengths}) != len(lengths):
+        raise InputError(
+            "The files must be of one model for several lengths, one file for each. "
+            f"Received: inputs of shapes {[file.input_shape for file in files]}"
+        )
+    if len(files) > 1 and "attention_mask" not in files[0].input_details:
+        raise InputError(
+            "Only with an input `attention_mask` can a file be chosen for each text. "
+            f"Received: {', '.join(files[0].input_details)}"
+        )
 
 
 def dequantized(values, details):

@@ -16,9 +16,13 @@ import click
 )
 @click.option(
     "--sequence-length",
-    default=128,
-    show_default=True,
-    help="Tokens of every input; shorter is faster.",
+    "sequence_lengths",
+    default=(128,),
+    show_default="128",
+    multiple=True,
+    type=int,
+    help="Tokens of every input; shorter is faster. Repeat it for a file for each: "
+    "OUT with -32, -64, … in its name.",
 )
 @click.option(
     "--quantization",
@@ -33,7 +37,7 @@ import click
     show_default=True,
     help="int8: the logits as int8 codes, of a model of the scheme int8.",
 )
-def export(model_dir, out, file_format, sequence_length, quantization, output_type):
+def export(model_dir, out, file_format, sequence_lengths, quantization, output_type):
     """Write the sequence classifier in MODEL_DIR to OUT, a .tflite file.
 
     MODEL_DIR is a model's folder, or its id on the Hugging Face Hub. Config and
@@ -44,22 +48,25 @@ def export(model_dir, out, file_format, sequence_length, quantization, output_ty
       squeezebert export my-model my-model.tflite --sequence-length 64
       squeezebert export my-model my-model-small.tflite --quantization dynamic_ptq
       squeezebert export my-int8 my-model-int8.tflite
+      squeezebert export my-model m.tflite --sequence-length 32 --sequence-length 128
     """
     from keras_squeezebert.inference import KerasTextModel
     from keras_squeezebert.tflite import export_tflite, read_ops
 
     source = KerasTextModel(model_dir)
-    path = export_tflite(
+    paths = export_tflite(
         source.model,
         out,
-        sequence_length,
+        sequence_lengths if len(sequence_lengths) > 1 else sequence_lengths[0],
         quantization=quantization,
         output_type=output_type,
         tokenizer=source.tokenizer,
     )
     scheme = source.model.scheme
     form = scheme.name if scheme else quantization or "float32"
-    click.echo(
-        f"Wrote {path}: {path.stat().st_size / 1e6:.1f} MB, {len(read_ops(path))} "
-        f"operations, {form}, {sequence_length} tokens."
-    )
+    paths = paths if isinstance(paths, list) else [paths]
+    for path, length in zip(paths, sequence_lengths, strict=True):
+        click.echo(
+            f"Wrote {path}: {path.stat().st_size / 1e6:.1f} MB, {len(read_ops(path))} "
+            f"operations, {form}, {length} tokens."
+        )

@@ -66,6 +66,15 @@ def exported(workspace, finetuned):
     return workspace / "model.tflite"
 
 
+def test_a_file_for_each_length(workspace, finetuned):
+    lengths = ("--sequence-length", 4, "--sequence-length", 16)
+    printed = succeed("export", "model", "m.tflite", *lengths, cwd=workspace)
+    for name, length in (("m-4.tflite", 4), ("m-16.tflite", 16)):
+        assert f"Wrote {name}" in printed
+        assert f"{length} tokens" in printed
+        assert LiteRTModel(workspace / name).input_shape == (1, length)
+
+
 def test_help_imports_nothing_heavy(tmp_path):
     code = (
         "import sys; from keras_squeezebert.cli import squeezebert;"
