@@ -13,6 +13,7 @@ import tensorflow as tf
 from keras_squeezebert.config import SqueezeBertConfig
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.files import atomic_file
+from keras_squeezebert.layers.dense import Dense
 from keras_squeezebert.lowering import tflite_lowering
 from keras_squeezebert.models.inputs import INPUT_NAMES
 from keras_squeezebert.quantization.ranges import (
@@ -135,13 +136,25 @@ def _export(model, path, shape, quantization, output_type, tokenizer):
             content = converter.convert()
     if model.scheme and model.scheme.float_ops:
         content = float_gelu(content)
-    check_ops(content, quantization, model.scheme is None or model.scheme.float_ops)
+    float_ops = model.scheme is None or model.scheme.float_ops
+    check_ops(content, quantization, float_ops, _float_kernels(model))
     with atomic_file(path) as draft:
         draft.write_bytes(content)
         with tempfile.TemporaryDirectory() as folder:
             _save_companions(model, tokenizer, folder)
             add_companions(draft, folder)
     return Path(path)
+
+
+def _float_kernels(model):
+    """Shapes in a .tflite of the dense layers' kernels that the scheme leaves float."""
+    if model.scheme is None:
+        return []
+    return [
+        (layer.units, 1, 1, layer.kernel.shape[0])
+        for layer in model._flatten_layers()
+        if isinstance(layer, Dense) and "kernel" not in layer.quantizers
+    ]
 
 
 def _save_companions(model, tokenizer, folder):

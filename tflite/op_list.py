@@ -1,6 +1,7 @@
 """The operations of a .tflite file, and what must not be among them."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,7 +74,10 @@ WEIGHT_DTYPES = {
 
 
 def check_ops(
-    model: str | os.PathLike | bytes, quantization: str, float_ops: bool = True
+    model: str | os.PathLike | bytes,
+    quantization: str,
+    float_ops: bool = True,
+    float_kernels: Collection[tuple[int, ...]] = (),
 ) -> None:
     """Raises ExportError unless a .tflite is what `quantization` promises.
 
@@ -82,6 +86,7 @@ def check_ops(
         quantization: As in `export_tflite`.
         float_ops: Whether there may be operations on floats, other than the last ones
             that make floats of int8 outputs.
+        float_kernels: Shapes of the kernels that may be left in float.
     """
     ops = read_ops(model)
     custom = sorted({op.name for op in ops if op.name.startswith("CUSTOM")})
@@ -90,7 +95,8 @@ def check_ops(
             "The graph needs operations that the TFLite Interpreter of a phone does "
             f"not have. Received: {', '.join(custom)}"
         )
-    # A scheme of the user's own may leave some of them in float.
+    ops = _without_float_kernels(ops, float_kernels)
+    # A scheme of the user's own is not known here.
     expected = WEIGHT_DTYPES.get(quantization)
     for op in ops:
         for tensor in op.inputs:
@@ -104,6 +110,17 @@ def check_ops(
             _check_mixed(op)
     if not float_ops:
         _check_no_float(ops, quantization)
+
+
+def _without_float_kernels(ops, shapes):
+    """The operations but one with a float kernel for each of the shapes."""
+    ops, shapes = list(ops), list(shapes)
+    for op in list(ops):
+        kernels = [t for t in op.inputs if t.constant and t.dtype == "FLOAT32"]
+        if op.name == "CONV_2D" and kernels and kernels[0].shape in shapes:
+            shapes.remove(kernels[0].shape)
+            ops.remove(op)
+    return ops
 
 
 def _check_mixed(op):

@@ -147,11 +147,16 @@ class Scheme:
         return scheme
 
 
+# In 8 bits the two largest logits of a text are equal now and then, and it is chance
+# which of them is the answer. These kernels are small.
+FLOAT_HEADS = (("classifier/*", None), ("qa_outputs/*", None))
+
 # Everything that multiplies matrices, and the embedding tables, in int8. What lies
 # between them is float: the mask, softmax, residuals, LayerNorm and GELU.
 MIXED = Scheme(
     "mixed",
     (
+        *FLOAT_HEADS,
         ("*/layer_norm/*", None),
         ("encoder_layer_*/*/*/input", None),  # several share one of theirs
         ("*/hidden", None),

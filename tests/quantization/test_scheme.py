@@ -127,9 +127,11 @@ MASKED_LM = {
 
 def expected_points(architecture, scheme):
     points = EVERY_CLASS[scheme]
-    if scheme != "dynamic":
+    # The other heads of "mixed" and "dynamic" are float.
+    is_masked_lm = architecture == "SqueezeBertForMaskedLM"
+    if scheme == "int8" or (scheme == "mixed" and is_masked_lm):
         points = points | OF_A_CLASS[architecture]
-    if architecture == "SqueezeBertForMaskedLM":
+    if is_masked_lm:
         points = points | MASKED_LM.get(scheme, {})
     return points
 
