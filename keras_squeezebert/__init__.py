@@ -21,6 +21,7 @@ _HOME = {
     "SqueezeBertModel": "models",
     "SqueezeBertTokenizer": "tokenizers",
     "SqueezeBertTokenizerFast": "tokenizers",
+    "prune_word_pieces": "models",
     "text_model": "models",
 }
 

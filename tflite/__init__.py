@@ -11,6 +11,7 @@ _HOME = {
     "LiteRTModel": f"{__name__}.interpreter",
     "Quantizer": f"{_QUANTIZATION}.scheme",
     "Scheme": f"{_QUANTIZATION}.scheme",
+    "benchmark_tflite": f"{__name__}.benchmark",
     "calibrate": f"{_QUANTIZATION}.calibrate",
     "export_tflite": f"{__name__}.export",
     "inspect_tflite": f"{__name__}.inspection",

@@ -10,6 +10,7 @@ import click
 from keras_squeezebert.errors import InputError
 
 COMMANDS = (
+    "benchmark",
     "convert",
     "demo",
     "evaluate",
@@ -17,6 +18,7 @@ COMMANDS = (
     "finetune",
     "inspect",
     "predict",
+    "prune-vocabulary",
     "quantize",
 )
 
@@ -30,6 +32,7 @@ class LazyGroup(click.Group):
     def get_command(self, context, name):
         if name not in COMMANDS:
             return None
+        name = name.replace("-", "_")
         return getattr(importlib.import_module(f"{__name__}.{name}"), name)
 
 

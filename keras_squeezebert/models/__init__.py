@@ -1,8 +1,9 @@
-"""SqueezeBertModel, its five task models, and the wrapper that takes text."""
+"""SqueezeBertModel, its five task models, text in front of them, and pruning."""
 
 from keras_squeezebert.models.masked_lm import SqueezeBertForMaskedLM
 from keras_squeezebert.models.model import SqueezeBertModel
 from keras_squeezebert.models.multiple_choice import SqueezeBertForMultipleChoice
+from keras_squeezebert.models.pruning import prune_word_pieces
 from keras_squeezebert.models.question_answering import (
     SqueezeBertForQuestionAnswering,
 )
@@ -21,5 +22,6 @@ __all__ = [
     "SqueezeBertForSequenceClassification",
     "SqueezeBertForTokenClassification",
     "SqueezeBertModel",
+    "prune_word_pieces",
     "text_model",
 ]
