@@ -12,6 +12,7 @@ from keras_squeezebert.converters.verify import Difference, verify_conversion
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.files import atomic_folder
 from keras_squeezebert.hub import pretrained_folder
+from keras_squeezebert.quantization.scheme import QUANTIZATION_FILE
 from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
 from keras_squeezebert.tokenizers.folder import (
     TOKENIZER_FILE,
@@ -89,7 +90,8 @@ def convert(
     model = getattr(models, architecture).from_pretrained(source, revision=revision)
     _check_head(model, source)
     tokenizer = _tokenizer(source, revision)
-    with atomic_folder(folder) as draft:
+    obsolete = [QUANTIZATION_FILE, *([TOKENIZER_FILE] if tokenizer else [])]
+    with atomic_folder(folder, obsolete) as draft:
         model.save_pretrained(draft)
         if tokenizer:
             tokenizer.save_pretrained(draft)

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,16 +74,24 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
 # Holds a whole set of new files that are on their way into the folder around it.
 _COMPLETE = ".complete"
 _DRAFT = ".draft-"
+_OBSOLETE = ".obsolete"
 
 
 @contextlib.contextmanager
-def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_folder(
+    path: str | os.PathLike, obsolete: Iterable[str] = ()
+) -> Iterator[Path]:
     """Yields an empty folder; when the block ends its files stand in `path`, together.
 
     The files are finished in a folder inside `path`, one rename declares them
     complete, and only then do they take their places. A crash before that rename
     leaves the old files, and one after it is made good by the next reader who goes
     through :func:`settled_folder`. Other files in `path` are not touched.
+
+    Args:
+        path: The folder, made if it does not exist.
+        obsolete: Names of files that leave `path` with this, if they are not written:
+            they would tell of what was there before.
 
     Raises:
         InputError: `path` is a file.
@@ -107,6 +115,9 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
     draft = Path(tempfile.mkdtemp(dir=path, prefix=_DRAFT))
     try:
         yield draft
+        for name in obsolete:
+            if not (draft / name).exists():
+                (draft / f"{name}{_OBSOLETE}").touch()
         for file in draft.iterdir():
             _flush(file)
         os.rename(draft, path / _COMPLETE)
@@ -126,7 +137,11 @@ def settled_folder(path: str | os.PathLike) -> Path:
         # Another reader may be at the same work: what it has moved is done.
         with contextlib.suppress(FileNotFoundError):
             for file in complete.iterdir():
-                os.replace(file, path / file.name)
+                if file.suffix == _OBSOLETE:
+                    (path / file.stem).unlink(missing_ok=True)
+                    file.unlink()
+                else:
+                    os.replace(file, path / file.name)
             complete.rmdir()
     return path
 

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 
 OLD = {"config": "old", "weights": "old", "vocab": "old"}
 NEW = dict.fromkeys(OLD, "new")
+RANGES = {"ranges": "old"}  # which a new model may not have
 OTHER = {"notes": "mine", "assets/readme": "mine"}
 
 # Python announces each operation to audit hooks before it is done: the child kills
@@ -46,7 +47,7 @@ from keras_squeezebert.files import atomic_file, atomic_folder
 
 SAVE_FOLDER = """
 sys.addaudithook(kill_at)
-with atomic_folder(sys.argv[1]) as draft:
+with atomic_folder(sys.argv[1], obsolete=["ranges"]) as draft:
     (draft / "config").write_text("new")
     (draft / "vocab").write_text("new")
     (draft / "weights").write_text("new")
@@ -119,6 +120,21 @@ def test_a_replaced_folder_keeps_other_files(tmp_path):
     assert os.listdir(tmp_path) == ["model"]
 
 
+def test_what_is_obsolete_leaves_with_the_new_files(tmp_path):
+    write_files(tmp_path / "model", OLD | OTHER | RANGES)
+    with atomic_folder(tmp_path / "model", [*RANGES, *NEW, "never there"]) as draft:
+        write_files(draft, NEW)
+        assert read_files(tmp_path / "model").items() >= (OLD | RANGES).items()
+    assert read_files(tmp_path / "model") == NEW | OTHER
+
+
+def test_what_is_obsolete_stays_after_an_error(tmp_path):
+    write_files(tmp_path / "model", OLD | RANGES)
+    with pytest.raises(ValueError), atomic_folder(tmp_path / "model", RANGES):
+        raise ValueError
+    assert read_files(tmp_path / "model") == OLD | RANGES
+
+
 def test_other_symlinks_stay_symlinks(tmp_path):
     write_files(tmp_path / "model", OLD)
     (tmp_path / "model" / "log").symlink_to("elsewhere")
@@ -164,13 +180,13 @@ def test_a_killed_writer_leaves_the_old_folder_or_the_new_one(tmp_path):
     path = tmp_path / "model"
 
     def prepare():
-        write_files(path, OTHER)
+        write_files(path, OTHER | RANGES)
         save(path, OLD)
 
     outcomes = []
     for changes in killed_at_each_change(SAVE_FOLDER, path, prepare):
         found = whole_files(settled_folder(path))
-        assert found in (OLD | OTHER, NEW | OTHER), changes
+        assert found in (OLD | OTHER | RANGES, NEW | OTHER), changes
         outcomes.append(found["weights"])
     assert read_files(path) == NEW | OTHER
     # The kills did fall before and after the rename that decides.

@@ -146,13 +146,9 @@ def _save(pruned, folder):
     from keras_squeezebert.quantization.scheme import QUANTIZATION_FILE
     from keras_squeezebert.tokenizers.folder import TOKENIZER_FILE
 
-    with atomic_folder(folder) as draft:
+    with atomic_folder(folder, [QUANTIZATION_FILE, TOKENIZER_FILE]) as draft:
         pruned.model.save_pretrained(draft)
         pruned.tokenizer.save_pretrained(draft)
-        written = {path.name for path in draft.iterdir()}
-    # Of a model that was in the folder before.
-    for stale in {QUANTIZATION_FILE, TOKENIZER_FILE} - written:
-        Path(folder, stale).unlink(missing_ok=True)
 
 
 # === Report

@@ -2,7 +2,6 @@
 
 import logging
 import os
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -196,13 +195,11 @@ class PretrainedModel(keras.Model):
         Args:
             folder: Made if it does not exist.
         """
-        with atomic_folder(folder) as draft:
+        with atomic_folder(folder, obsolete=[QUANTIZATION_FILE]) as draft:
             self.config.save(draft, architecture=type(self).__name__)
             save_checkpoint(self, draft)
             if self.scheme:
                 save_quantization(self, draft)
-        if not self.scheme:  # what was saved there before may have been quantized
-            Path(folder, QUANTIZATION_FILE).unlink(missing_ok=True)
 
     @classmethod
     def from_pretrained(

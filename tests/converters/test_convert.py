@@ -49,6 +49,17 @@ def test_every_class_as_it_is(architecture, tmp_path):
         assert source.read_bytes() == result.read_bytes()
 
 
+def test_what_told_of_another_model_in_the_folder_is_gone(tmp_path):
+    make_model(HEADS[0]).save_pretrained(tmp_path / "source")
+    SqueezeBertTokenizerFast().save_pretrained(tmp_path / "source")
+    (tmp_path / "result").mkdir()
+    for name in ("quantization.json", "tokenizer.json", "notes.txt"):
+        (tmp_path / "result" / name).write_text("{}")
+    convert(tmp_path / "source", tmp_path / "result")
+    expected = {*files(tmp_path / "source"), "notes.txt"}
+    assert set(files(tmp_path / "result")) == expected
+
+
 @pytest.mark.parametrize("architecture", HEADS)
 def test_the_base_model_of_every_class(architecture, tmp_path):
     make_model(architecture).save_pretrained(tmp_path / "source")
