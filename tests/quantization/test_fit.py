@@ -66,7 +66,7 @@ def test_the_ranges_of_weights_are_those_of_the_final_weights(trained, scheme):
         for path, layer in quantizers(model).items()
         if layer.quantizer.kind == "weight"
     ]
-    counts = {"mixed": 11, "int8": 14, "moving": 14, "dynamic": 8}
+    counts = {"mixed": 10, "int8": 14, "moving": 14, "dynamic": 8}
     assert len(weights) == counts[scheme]
     for path, layer in weights:
         axes = tuple(range(values[path].ndim - 1))
