@@ -95,10 +95,9 @@ def check_ops(
             "The graph needs operations that the TFLite Interpreter of a phone does "
             f"not have. Received: {', '.join(custom)}"
         )
-    ops = _without_float_kernels(ops, float_kernels)
     # A scheme of the user's own is not known here.
     expected = WEIGHT_DTYPES.get(quantization)
-    for op in ops:
+    for op in _without_float_kernels(ops, float_kernels):
         for tensor in op.inputs:
             if expected and _is_weight(op, tensor) and tensor.dtype != expected:
                 raise ExportError(

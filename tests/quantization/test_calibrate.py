@@ -73,7 +73,7 @@ def test_ranges_are_those_of_the_values_seen(quantized):
         if path.endswith(("key/output", "value/output")):
             low, high = -max(-low, high), max(-low, high)
         expected[path] = Range(low, high)
-    assert len(expected) == 15
+    assert len(expected) == 13
     assert activation_ranges(quantized) == report.ranges == expected
 
 

@@ -99,7 +99,10 @@ def test_operations_are_counted(exported, quantization):
                 "float32×float32×float32→float32": 1,
             },
         ),
-        ("mixed", {"int8×int8→int8": 8}),
+        (
+            "mixed",
+            {"int8×int8→int8": 7, "float32×float32×float32→float32": 1},
+        ),
         ("int8", {"int8×int8→int8": 8}),
     ],
 )
@@ -122,12 +125,11 @@ def test_islands_of_mixed_are_told_once_for_all_layers(exported):
     )
     islands = inspection.float_islands
     assert sum(island.ops * island.times for island in islands) == expected
-    (softmax,) = (i for i in islands if i.ops == 4)
-    assert softmax.times == 2
+    (softmax,) = (i for i in islands if i.ops == 4 and i.times == 2)
     assert softmax.first == "DEQUANTIZE encoder_layer_*/attention"
     assert softmax.last == "QUANTIZE encoder_layer_*/attention"
-    (gelu,) = (i for i in islands if i.ops == 3)
-    assert gelu.times == 2 and gelu.last == "QUANTIZE encoder_layer_*/feed_forward"
+    (gelu,) = (i for i in islands if i.ops == 3 and i.times == 2)
+    assert gelu.last == "QUANTIZE encoder_layer_*/feed_forward"
 
 
 def test_the_only_island_of_int8_is_its_output(exported):

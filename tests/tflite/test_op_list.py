@@ -6,7 +6,12 @@ import tensorflow as tf
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.quantization.scheme import SCHEMES
 from keras_squeezebert.tflite import ExportError, read_ops
-from keras_squeezebert.tflite.op_list import Op, check_ops
+from keras_squeezebert.tflite.op_list import (
+    Op,
+    Tensor,
+    _without_float_kernels,
+    check_ops,
+)
 
 QUANTIZATIONS = ("float32", "float16", "dynamic_ptq", *SCHEMES)
 
@@ -23,9 +28,34 @@ def small_graph():
     ).convert()
 
 
+# The classifier's, which "mixed" leaves in float.
+FLOAT_KERNELS = {"mixed": [(3, 1, 1, 96)]}
+
+
 @pytest.mark.parametrize("quantization", QUANTIZATIONS)
 def test_a_file_keeps_its_own_promise(exported, quantization):
-    check_ops(exported(quantization=quantization)[1], quantization)
+    _, path = exported(quantization=quantization)
+    check_ops(path, quantization, float_kernels=FLOAT_KERNELS.get(quantization, ()))
+
+
+@pytest.mark.parametrize("float_kernels", [[], [(96, 1, 1, 3)], [(96, 1, 1, 96)]])
+def test_only_the_kernels_named_may_be_float(exported, float_kernels):
+    with pytest.raises(ExportError, match="CONV_2D is not INT8"):
+        check_ops(exported(quantization="mixed")[1], "mixed", True, float_kernels)
+
+
+def test_each_kernel_named_may_be_float_once():
+    def tensor(constant, shape):
+        return Tensor("x", "FLOAT32", shape, constant)
+
+    kernels = [(3, 1, 1, 96), (96, 1, 1, 96), (3, 1, 1, 96)]
+    ops = [
+        Op("CONV_2D", (tensor(False, (1, 1, 8, 96)), tensor(True, shape)), ())
+        for shape in kernels
+    ]
+    assert _without_float_kernels(ops, kernels[:1]) == ops[1:]
+    assert _without_float_kernels(ops, kernels) == []
+    assert _without_float_kernels(ops, [(8, 1, 1, 96)]) == ops
 
 
 @pytest.mark.parametrize(
@@ -57,7 +87,7 @@ def test_only_int8_is_free_of_floats(exported):
     for made in ("float32", "dynamic_ptq", "dynamic", "mixed"):
         _, path = exported(quantization=made)
         with pytest.raises(ExportError, match=f"free of floats .*'{made}' promises"):
-            check_ops(path, made, float_ops=False)
+            check_ops(path, made, False, FLOAT_KERNELS.get(made, ()))
 
 
 def test_the_operation_with_a_float_is_named(exported):
