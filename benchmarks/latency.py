@@ -2,10 +2,9 @@
 
     python benchmarks/latency.py --json latency.json --plot latency.png
 
-All take a text of 128
-tokens with random weights at full size: the figures rank speeds and say nothing of
-accuracy. The floor is the work of the encoder at the speed of large matrix products in
-LiteRT, measured in the same run.
+All take a text of 128 tokens with random weights at full size: the figures rank speeds
+and say nothing of accuracy. The floor is the work of the encoder at the speed of large
+matrix products in LiteRT, measured in the same run.
 """
 
 import json
