@@ -15,13 +15,14 @@ from statistics import median
 import click
 import numpy as np
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 from turns import report
 
 from keras_squeezebert import SqueezeBertConfig, SqueezeBertForSequenceClassification
 from keras_squeezebert.demo.surroundings import surroundings
 from keras_squeezebert.files import atomic_file
 from keras_squeezebert.tflite import calibrate, export_tflite, quantize_aware
+from keras_squeezebert.tflite.benchmark import fill, load
+from keras_squeezebert.tflite.graph_file import read_graph
 
 SEQUENCE = 128
 # Rows, width and number of the matrices that the peak is measured with.
@@ -84,20 +85,8 @@ def peak_file(folder, is_int8):
 
 def litert_form(path, threads):
     """A function that runs a .tflite on ids in range."""
-    interpreter = Interpreter(str(path), num_threads=threads)
-    interpreter.allocate_tensors()
-    rng = np.random.default_rng(0)
-    for details in interpreter.get_input_details():
-        shape, name = details["shape"], details["name"]
-        if details["dtype"] == np.float32:
-            value = rng.standard_normal(shape)
-        elif "type" in name:
-            value = np.zeros(shape)
-        elif "mask" in name or name.endswith("_1:0"):
-            value = np.ones(shape)
-        else:
-            value = rng.integers(1000, 30000, shape)
-        interpreter.set_tensor(details["index"], value.astype(details["dtype"]))
+    interpreter = load(path, threads)
+    fill(interpreter, read_graph(path), seed=0)
     return interpreter.invoke
 
 

@@ -88,7 +88,7 @@ def convert(
             f"it, one of: {', '.join(HEADS)}. Received: architecture={architecture!r}"
         )
     model = getattr(models, architecture).from_pretrained(source, revision=revision)
-    _check_head(model, source)
+    check_head(model, source)
     tokenizer = _tokenizer(source, revision)
     obsolete = [QUANTIZATION_FILE, *([TOKENIZER_FILE] if tokenizer else [])]
     with atomic_folder(folder, obsolete) as draft:
@@ -99,8 +99,8 @@ def convert(
     return Conversion(architecture, model.load_report, bool(tokenizer), differences)
 
 
-def _check_head(model, source):
-    """Refuses to write random weights as if they had been converted."""
+def check_head(model, source):
+    """Refuses to write a head of random weights as if it were trained."""
     head = {variable for variable, *_ in HEADS[type(model).__name__]}
     missing = sorted(head.intersection(model.load_report.initialized))
     if missing:

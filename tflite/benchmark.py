@@ -324,7 +324,8 @@ def _lookup(tensors, op):
     return (tensors[table], ids) if len(tensors[table].shape) == 2 else (None, None)
 
 
-def _fill(interpreter, graph, seed):
+def fill(interpreter: Interpreter, graph: Graph, seed: int) -> None:
+    """Gives an interpreter random inputs in the ranges of :func:`read_inputs`."""
     rng = np.random.default_rng(seed)
     for entry in _inputs(interpreter, graph):
         if entry.low is None:
@@ -368,9 +369,9 @@ def _macs(tensors, op):
 
 def _timings(files, threads, rounds, seed, progress):
     starts = [_start(file.path, threads, seed) for file in files]
-    interpreters = [_load(file.path, threads) for file in files]
+    interpreters = [load(file.path, threads) for file in files]
     for interpreter, file in zip(interpreters, files, strict=True):
-        _fill(interpreter, file.graph, seed)
+        fill(interpreter, file.graph, seed)
     title = f"{threads} thread" if threads == 1 else f"{threads} threads"
     turns = tqdm(range(rounds), desc=title, disable=not progress)
     seconds = _in_turns(interpreters, turns, seed)
@@ -388,7 +389,8 @@ def _timings(files, threads, rounds, seed, progress):
     ]
 
 
-def _load(path, threads):
+def load(path: str | os.PathLike, threads: int) -> Interpreter:
+    """A file in LiteRT, ready for its inputs."""
     interpreter = Interpreter(str(path), num_threads=threads)
     interpreter.allocate_tensors()
     return interpreter
@@ -425,9 +427,9 @@ def _start(path, threads, seed):
 
 def _measured_start(path, threads, seed):
     graph, before, start = read_graph(path), _peak_bytes(), time.perf_counter()
-    interpreter = _load(path, threads)
+    interpreter = load(path, threads)
     loaded = time.perf_counter()
-    _fill(interpreter, graph, seed)
+    fill(interpreter, graph, seed)
     filled = time.perf_counter()
     interpreter.invoke()
     return {

@@ -101,25 +101,18 @@ def export_tflite(
     shapes = [_input_shape(model, batch_size, num_choices, n) for n in lengths]
     quantization = _quantization(model, quantization)
     _check_output_type(model, output_type)
-    if not several:
-        return _export(model, path, shapes[0], quantization, output_type, tokenizer)
     if not lengths or len({*lengths}) != len(lengths):
         raise InputError(
             "`sequence_length` must be a length, or several that differ. Received: "
             f"sequence_length={sequence_length!r}"
         )
     path = Path(path)
-    return [
-        _export(
-            model,
-            path.with_name(f"{path.stem}-{shape[-1]}{path.suffix}"),
-            shape,
-            quantization,
-            output_type,
-            tokenizer,
-        )
-        for shape in shapes
-    ]
+    paths = [path]
+    if several:
+        paths = [path.with_name(f"{path.stem}-{n}{path.suffix}") for n in lengths]
+    for target, shape in zip(paths, shapes, strict=True):
+        _export(model, target, shape, quantization, output_type, tokenizer)
+    return paths if several else path
 
 
 def _export(model, path, shape, quantization, output_type, tokenizer):
@@ -143,7 +136,6 @@ def _export(model, path, shape, quantization, output_type, tokenizer):
         with tempfile.TemporaryDirectory() as folder:
             _save_companions(model, tokenizer, folder)
             add_companions(draft, folder)
-    return Path(path)
 
 
 def _float_kernels(model):

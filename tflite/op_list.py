@@ -113,13 +113,14 @@ def check_ops(
 
 def _without_float_kernels(ops, shapes):
     """The operations but one with a float kernel for each of the shapes."""
-    ops, shapes = list(ops), list(shapes)
-    for op in list(ops):
+    kept, shapes = [], list(shapes)
+    for op in ops:
         kernels = [t for t in op.inputs if t.constant and t.dtype == "FLOAT32"]
         if op.name == "CONV_2D" and kernels and kernels[0].shape in shapes:
             shapes.remove(kernels[0].shape)
-            ops.remove(op)
-    return ops
+        else:
+            kept.append(op)
+    return kept
 
 
 def _check_mixed(op):

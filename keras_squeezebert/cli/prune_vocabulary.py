@@ -115,7 +115,7 @@ def _model(folder):
     """The model in a folder, of the class whose weights it holds."""
     from keras_squeezebert import models
     from keras_squeezebert.converters.architecture import trained_architecture
-    from keras_squeezebert.converters.key_table import HEADS
+    from keras_squeezebert.converters.convert import check_head
     from keras_squeezebert.converters.legacy import modern_key
     from keras_squeezebert.converters.readers import read_weights
 
@@ -127,13 +127,7 @@ def _model(folder):
             f" convert --task` writes one that does. Received: {folder}"
         )
     model = getattr(models, architecture).from_pretrained(folder)
-    head = {variable for variable, *_ in HEADS[architecture]}
-    missing = sorted(head.intersection(model.load_report.initialized))
-    if missing:
-        raise InputError(
-            f"{folder} has no trained head of a {architecture}: it lacks "
-            f"{', '.join(missing)}. Train one first"
-        )
+    check_head(model, folder)
     return model
 
 
