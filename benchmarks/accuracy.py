@@ -37,7 +37,7 @@ from keras_squeezebert.tflite import (
 )
 from keras_squeezebert.tokenizers.pruning import prune_vocabulary
 from keras_squeezebert.training import fine_tune, token_batches
-from keras_squeezebert.training.start import small_config
+from keras_squeezebert.training.start import scratch_config
 
 CALIBRATION_BATCHES = 40
 # With int8 simulated; the rate is the default of `squeezebert quantize`.
@@ -172,7 +172,7 @@ def train_float(task, splits, folder, seed):
     keras.utils.set_random_seed(seed)
     vocabulary = prune_vocabulary(None, texts)
     tokenizer = SqueezeBertTokenizerFast(vocabulary, model_max_length=task.max_length)
-    config = small_config(
+    config = scratch_config(
         len(vocabulary),
         distinct(labels),
         max_position_embeddings=task.max_length,

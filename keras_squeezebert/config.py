@@ -10,6 +10,7 @@ from typing import Any
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.files import read_json, write_json
 from keras_squeezebert.hub import pretrained_folder
+from keras_squeezebert.presets import PRESETS
 
 CONFIG_FILE = "config.json"
 
@@ -123,6 +124,39 @@ class SqueezeBertConfig:
         return {label: index for index, label in self.id2label.items()}
 
     # === Conversion
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> "SqueezeBertConfig":
+        """A shape by its name; docs/design.md says how fast each is.
+
+        | name | layers × width | heads | encoder's parameters |
+        |---|---|---|---|
+        | `base` | 12 × 768 | 12 | 26.7 M |
+        | `medium` | 8 × 512 | 8 | 7.9 M |
+        | `small` | 6 × 384 | 12 | 3.3 M |
+        | `mini` | 4 × 256 | 4 | 1.0 M |
+        | `bert-base` | 12 × 768 | 12 | 85.1 M |
+
+        `base` is the paper's, `bert-base` is BERT itself: no groups.
+
+        Args:
+            name: One of those above.
+            **changes: Fields that replace the preset's, e.g. `id2label`; `num_labels`
+                stands for as many labels without names.
+
+        Raises:
+            InputError: There is no such preset, or a change does not fit.
+
+        Example:
+            >>> config = SqueezeBertConfig.preset("small", num_labels=3)
+            >>> config.num_hidden_layers, config.hidden_size, config.num_labels
+            (6, 384, 3)
+        """
+        if name not in PRESETS:
+            raise InputError(
+                f"There are the presets {_listed(PRESETS)}. Received: {name!r}"
+            )
+        return cls(**PRESETS[name]).replace(**changes)
 
     def replace(self, **changes: Any) -> "SqueezeBertConfig":
         """A copy with some fields changed, validated anew.

@@ -8,6 +8,7 @@ import pytest
 
 from keras_squeezebert.config import ACTIVATIONS, PROBLEM_TYPES, SqueezeBertConfig
 from keras_squeezebert.errors import InputError
+from keras_squeezebert.presets import PRESETS
 
 FIELDS = [field.name for field in dataclasses.fields(SqueezeBertConfig)]
 
@@ -229,6 +230,66 @@ def test_replace_validates_and_leaves_the_original():
 
 def test_replacing_the_width_replaces_that_of_the_embeddings():
     assert small().replace(hidden_size=240).embedding_size == 240
+
+
+# === Presets
+
+ENCODER_PARAMETERS = {
+    "base": 26_661_888,
+    "medium": 7_917_568,
+    "small": 3_347_712,
+    "mini": 996_352,
+    "bert-base": 85_054_464,
+}
+
+
+def encoder_parameters(config):
+    """Weights and biases of all encoder layers, counted from the paper's equations."""
+    width, hidden = config.hidden_size, config.intermediate_size
+    attention = ("q", "k", "v", "post_attention")
+    groups = [getattr(config, f"{name}_groups") for name in attention]
+    kernels = sum(width * width // count for count in groups)
+    kernels += width * hidden // config.intermediate_groups
+    kernels += width * hidden // config.output_groups
+    biases = 4 * width + hidden + width
+    layer_norms = 2 * 2 * width
+    return config.num_hidden_layers * (kernels + biases + layer_norms)
+
+
+def test_presets_have_the_parameters_that_their_docstring_tells():
+    assert set(ENCODER_PARAMETERS) == set(PRESETS)
+    for name, expected in ENCODER_PARAMETERS.items():
+        assert encoder_parameters(SqueezeBertConfig.preset(name)) == expected
+        row = f"`{name}` |"
+        (line,) = [
+            line
+            for line in SqueezeBertConfig.preset.__doc__.splitlines()
+            if row in line
+        ]
+        assert line.endswith(f"| {expected / 1e6:.1f} M |")
+
+
+def test_bert_base_is_base_without_groups():
+    base = SqueezeBertConfig.preset("base")
+    assert base == SqueezeBertConfig()
+    groups = [name for name in FIELDS if name.endswith("_groups")]
+    assert SqueezeBertConfig.preset("bert-base") == base.replace(
+        **dict.fromkeys(groups, 1)
+    )
+
+
+def test_a_preset_takes_changes():
+    config = SqueezeBertConfig.preset("mini", num_labels=3, hidden_size=128)
+    assert (config.num_labels, config.hidden_size, config.embedding_size) == (
+        3,
+        128,
+        128,
+    )
+
+
+def test_an_unknown_preset_is_an_error_that_names_them():
+    with pytest.raises(InputError, match=r"'medium', 'small'.*Received: 'huge'"):
+        SqueezeBertConfig.preset("huge")
 
 
 def test_dict_round_trip():

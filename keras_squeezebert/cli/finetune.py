@@ -9,6 +9,8 @@ from keras_squeezebert.cli.options import (
     revision,
     seed,
 )
+from keras_squeezebert.errors import InputError
+from keras_squeezebert.presets import PRESETS
 
 
 @click.group()
@@ -41,8 +43,13 @@ def finetune():
     "--model",
     "source",
     help="Model to start from, a folder or an id on the Hugging Face Hub, such as "
-    "squeezebert/squeezebert-mnli-headless. Without it, a small one is trained from "
-    "scratch with the vocabulary of uncased BERT.",
+    "squeezebert/squeezebert-mnli-headless. Without it, one of the shape --preset is "
+    "trained from scratch with the vocabulary of uncased BERT.",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(tuple(PRESETS)),
+    help="Shape of a model from scratch, base the paper's.  [default: mini]",
 )
 @revision
 @data_columns
@@ -66,6 +73,7 @@ def sequence_classification(
     eval_path,
     output,
     source,
+    preset,
     revision,
     text_column,
     label_column,
@@ -89,6 +97,11 @@ def sequence_classification(
           --train train.jsonl --eval dev.jsonl --output my-model \\
           --text-column premise --text-pair-column hypothesis --label-column gold
     """
+    if source and preset:
+        raise InputError(
+            "--model brings its shape: --preset goes without it. Received: "
+            f"--model={source}, --preset={preset}"
+        )
     from keras_squeezebert.data import read_examples
 
     columns = (text_column, label_column, text_pair_column)
@@ -101,7 +114,9 @@ def sequence_classification(
     from keras_squeezebert.training.start import start_classifier
 
     keras.utils.set_random_seed(seed)
-    model, tokenizer = start_classifier(train.labels, source, max_length, revision)
+    model, tokenizer = start_classifier(
+        train.labels, source, max_length, revision, preset or "mini"
+    )
     if model.load_report:
         click.echo(model.load_report)
     settings = {"batch_size": batch_size, "max_length": max_length}

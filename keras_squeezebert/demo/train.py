@@ -8,7 +8,7 @@ from keras_squeezebert.quantization.quantize_aware import quantize_aware
 from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
 from keras_squeezebert.tokenizers.pruning import prune_vocabulary
 from keras_squeezebert.training import fine_tune, text_batches
-from keras_squeezebert.training.start import small_config
+from keras_squeezebert.training.start import scratch_config
 
 SEQUENCE_LENGTH = 32  # tokens; the longest of the training queries has 32
 SETTINGS = {"batch_size": 64, "max_length": SEQUENCE_LENGTH}
@@ -21,7 +21,7 @@ def train(splits, epochs, seed):
     # updated: nearly half of the step's time, and most of the file.
     vocabulary = prune_vocabulary(None, splits["train"].texts)
     tokenizer = SqueezeBertTokenizerFast(vocabulary, model_max_length=SEQUENCE_LENGTH)
-    config = small_config(
+    config = scratch_config(
         len(vocabulary),
         sorted_labels(splits["train"].labels),
         max_position_embeddings=SEQUENCE_LENGTH,

@@ -7,30 +7,32 @@ from keras_squeezebert.models import SqueezeBertForSequenceClassification
 from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
 
 
-def small_config(vocab_size, labels, **changes):
-    """A configuration that trains from scratch on a CPU in minutes: 4 × 256.
+def scratch_config(vocab_size, labels, preset="mini", **changes):
+    """A configuration that trains from random weights.
 
     Weights start wider than BERT's 0.02: so little training would not get far from
     there.
 
+    Args:
+        vocab_size: Word pieces of the tokenizer.
+        labels: Names of the classes.
+        preset: A name of `SqueezeBertConfig.preset`; "mini" takes a CPU minutes.
+        **changes: Fields that replace the preset's.
+
     Example:
-        >>> small_config(1000, ["no", "yes"]).hidden_size
+        >>> scratch_config(1000, ["no", "yes"]).hidden_size
         256
     """
     fields = {
         "vocab_size": vocab_size,
-        "hidden_size": 256,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 4,
-        "intermediate_size": 1024,
         "initializer_range": 0.05,
         "id2label": dict(enumerate(labels)),
         **changes,
     }
-    return SqueezeBertConfig(**fields)
+    return SqueezeBertConfig.preset(preset, **fields)
 
 
-def start_classifier(labels, source=None, max_length=128, revision=None):
+def start_classifier(labels, source=None, max_length=128, revision=None, preset="mini"):
     """A sequence classifier to fine-tune, and its tokenizer.
 
     Args:
@@ -39,6 +41,7 @@ def start_classifier(labels, source=None, max_length=128, revision=None):
             starts from random weights, with the vocabulary of uncased BERT.
         max_length: Tokens of the longest text that the model will be given.
         revision: Branch, tag or commit on the Hub.
+        preset: Shape of a model without a source, as in `scratch_config`.
 
     Returns:
         `(model, tokenizer)`. The source's own labels are kept if the training data has
@@ -60,9 +63,10 @@ def start_classifier(labels, source=None, max_length=128, revision=None):
         )
     if source is None:
         tokenizer = SqueezeBertTokenizerFast(model_max_length=max(max_length, 512))
-        config = small_config(
+        config = scratch_config(
             tokenizer.vocab_size,
             labels,
+            preset,
             max_position_embeddings=max(max_length, 512),
         )
         return SqueezeBertForSequenceClassification(config), tokenizer

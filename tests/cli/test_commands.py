@@ -204,16 +204,25 @@ def test_pairs_from_json_lines_and_number_labels(workspace):
     assert "10" in predicted
 
 
-def test_without_a_model_a_small_one_is_made(workspace):
+@pytest.mark.parametrize(
+    ("preset", "layers", "width"), [("mini", 4, 256), ("small", 6, 384)]
+)
+def test_without_a_model_one_of_a_preset_is_made(preset, layers, width):
     from keras_squeezebert.training.start import start_classifier
 
-    model, tokenizer = start_classifier(["b", "a", "a"])
-    assert (model.config.num_hidden_layers, model.config.hidden_size) == (4, 256)
+    model, tokenizer = start_classifier(["b", "a", "a"], preset=preset)
+    assert model.config.num_hidden_layers == layers
+    assert model.config.hidden_size == width
     assert model.config.vocab_size == tokenizer.vocab_size == 30522
     assert model.config.id2label == {0: "a", 1: "b"}
 
 
 MISTAKES = {
+    "a preset for a model that has its shape": (
+        ("finetune", "sequence-classification", "--train", "train.csv", "--eval")
+        + ("dev.csv", "--output", "out", "--model", "tiny", "--preset", "small"),
+        ["--preset goes without it", "--model=tiny"],
+    ),
     "a column that is not there": (
         ("evaluate", "tiny", "--data", "dev.csv", "--label-column", "stars"),
         ["'stars'", "'text', 'label'"],
