@@ -13,9 +13,11 @@ _HOME = {
     "Scheme": f"{_QUANTIZATION}.scheme",
     "benchmark_tflite": f"{__name__}.benchmark",
     "calibrate": f"{_QUANTIZATION}.calibrate",
+    "export_stand_in": f"{__name__}.stand_ins",
     "export_tflite": f"{__name__}.export",
     "inspect_tflite": f"{__name__}.inspection",
     "layer_errors": f"{__name__}.comparison",
+    "profile_tflite": f"{__name__}.profile",
     "quantize_aware": f"{_QUANTIZATION}.quantize_aware",
     "read_ops": f"{__name__}.op_list",
 }

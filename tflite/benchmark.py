@@ -91,7 +91,7 @@ class Benchmark:
     """What a file costs.
 
     Attributes:
-        path: The file.
+        path: The file; None of a stand-in, which is gone by then.
         name: As much of the path as tells it from the other files.
         bytes: Its size.
         macs: Multiply-accumulates of a run, those of convolutions and matrix products,
@@ -101,7 +101,7 @@ class Benchmark:
         timings: One for each number of threads.
     """
 
-    path: str
+    path: str | None
     name: str
     bytes: int
     macs: int
@@ -326,13 +326,22 @@ def _lookup(tensors, op):
 
 def fill(interpreter: Interpreter, graph: Graph, seed: int) -> None:
     """Gives an interpreter random inputs in the ranges of :func:`read_inputs`."""
+    inputs = _inputs(interpreter, graph)
+    for entry, values in zip(inputs, random_values(inputs, seed), strict=True):
+        interpreter.set_tensor(entry.number, values)
+
+
+def random_values(inputs: Sequence[ModelInput], seed: int) -> list[np.ndarray]:
+    """Random arrays for inputs, each in its range."""
     rng = np.random.default_rng(seed)
-    for entry in _inputs(interpreter, graph):
+    arrays = []
+    for entry in inputs:
         if entry.low is None:
             values = rng.standard_normal(entry.shape)
         else:
             values = rng.integers(entry.low, entry.high, entry.shape, endpoint=True)
-        interpreter.set_tensor(entry.number, values.astype(entry.dtype))
+        arrays.append(np.asarray(values).astype(entry.dtype))
+    return arrays
 
 
 # === Work

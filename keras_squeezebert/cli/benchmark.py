@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.metadata
 import json
+import tempfile
 from pathlib import Path
 
 import click
@@ -15,7 +16,11 @@ NOTE = (
     "first_ms, peak_bytes: once, in a new process; peak_bytes is the growth of its "
     "peak memory, with what was read of the file. ratio: to the first file's median. "
     "macs: of convolutions and matrix products, by the shapes in the graph. "
-    "gmacs_per_second: macs by the median of the whole run."
+    "gmacs_per_second: macs by the median of the whole run. random_weights: "
+    "names of the files that --against made. profiles: by LiteRT's own profiler, in a "
+    "new process, means over the half of the runs nearest to the median; operations "
+    "as XNNPACK fuses and names them, or as GATHER where TFLite's own kernels run; "
+    "each in whole microseconds, rounded down. whole_ms: of the graph in these runs."
 )
 PHONE_NOTE = (
     "By benchmark_model, one file after another, with op profiling on. memory_mb: "
@@ -40,6 +45,14 @@ PHONE_NOTE = (
     type=click.IntRange(min=1),
     help="Runs of each file that count.",
 )
+@click.option(
+    "--against",
+    metavar="NAME",
+    multiple=True,
+    help="Measure this shape, too, with random weights in the first file's form: base, "
+    "medium, small, mini or bert-base. Once for each, or with commas.",
+)
+@click.option("--profile", is_flag=True, help="Measure each kind of operation, too.")
 @as_json
 @click.option("--plot", metavar="FILE.png", help="Draw the medians as a bar chart.")
 @click.option("--adb", is_flag=True, help="Measure on the phone that adb reaches.")
@@ -54,15 +67,32 @@ PHONE_NOTE = (
     metavar="MASK",
     help="With --adb: the cores to run on, in hexadecimal, such as f0.",
 )
-def benchmark(files, threads, rounds, as_json, plot, adb, benchmark_model, taskset):
+def benchmark(
+    files,
+    threads,
+    rounds,
+    against,
+    profile,
+    as_json,
+    plot,
+    adb,
+    benchmark_model,
+    taskset,
+):
     """Measure .tflite files against each other: time, memory, and what they compute.
 
     The files, of this package or of others, run in turns on random input, so that a
     busy machine slows them alike: read the ratios, to the first file. Load and first
     run are measured once, in a new process, and so is memory, the growth of that
     process' peak. Operations are counted by kind, with the multiply-accumulates (MACs)
-    of those that multiply matrices. Times of single operations are not to be had from
-    LiteRT in Python; they come with --adb.
+    of those that multiply matrices.
+
+    --profile adds where the time of each file goes, by kind of operation: LiteRT's own
+    profiler looks on while the whole file runs. Each operation counts in whole
+    microseconds, rounded down, which is seen in the sum of a small model.
+
+    --against adds other shapes of SqueezeBERT, or BERT-base, exported for the purpose
+    with the first file's sequence length, batch size and quantization.
 
     With --adb, the official benchmark_model runs on the phone instead, one file after
     another. This was tested with output in the tool's form, not with a phone.
@@ -71,11 +101,22 @@ def benchmark(files, threads, rounds, as_json, plot, adb, benchmark_model, tasks
     Examples:
       squeezebert benchmark my-model.tflite my-model-int8.tflite
       squeezebert benchmark *.tflite --threads 1 --threads 4 --plot times.png
+      squeezebert benchmark my-model.tflite --against bert-base,mini --profile
       squeezebert benchmark my-model.tflite --adb --taskset f0 \\
           --benchmark-model android_aarch64_benchmark_model
     """
     if adb and plot:
         raise InputError(f"--plot does not go with --adb. Received: --plot={plot}")
+    if adb and against:
+        raise InputError(
+            "--against does not go with --adb: export the other shape, and name its "
+            f"file. Received: --against={','.join(against)}"
+        )
+    if adb and profile:
+        raise InputError(
+            "--profile does not go with --adb, which measures operations anyway. "
+            "Received: --profile"
+        )
     if not adb and (benchmark_model or taskset):
         raise InputError(
             "--benchmark-model and --taskset go with --adb. Received: "
@@ -86,18 +127,25 @@ def benchmark(files, threads, rounds, as_json, plot, adb, benchmark_model, tasks
     if adb:
         _on_phone(files, threads, rounds, as_json, benchmark_model, taskset)
     else:
-        _here(files, threads, rounds, as_json, plot)
+        _here(files, threads, rounds, _presets(against), profile, as_json, plot)
 
 
 # === Here
 
 
-def _here(files, threads, rounds, as_json, plot):
-    from keras_squeezebert.tflite.benchmark import WARM_UP, benchmark_tflite
+def _here(files, threads, rounds, presets, profile, as_json, plot):
+    from keras_squeezebert.tflite.benchmark import WARM_UP
 
-    benchmarks = benchmark_tflite(files, threads, rounds, progress=True)
+    with tempfile.TemporaryDirectory() as folder:
+        stand_ins = _export_stand_ins(presets, files, threads, rounds, folder)
+        benchmarks, profiles = _measure(files, stand_ins, threads, rounds, profile)
     report = {
-        "files": [dataclasses.asdict(benchmark) for benchmark in benchmarks],
+        "files": [
+            dataclasses.asdict(benchmark)
+            | {"profiles": [dataclasses.asdict(profile) for profile in of_file]}
+            for benchmark, of_file in zip(benchmarks, profiles, strict=True)
+        ],
+        "random_weights": list(stand_ins.values()),
         "rounds": rounds,
         "warm_up_rounds": WARM_UP,
         "delegate": "XNNPACK",
@@ -112,8 +160,70 @@ def _here(files, threads, rounds, as_json, plot):
     _print_header(report)
     _print_files(benchmarks)
     _print_timings(benchmarks)
-    for benchmark in benchmarks:
+    for benchmark, of_file in zip(benchmarks, profiles, strict=True):
         _print_ops(benchmark)
+        for profile in of_file:
+            _print_profile(benchmark.name, profile)
+
+
+def _measure(files, stand_ins, threads, rounds, profile):
+    """The benchmarks, and of each file its profiles, one for each number of threads."""
+    from keras_squeezebert.tflite import benchmark_tflite, profile_tflite
+
+    paths = [*files, *stand_ins]
+    benchmarks = benchmark_tflite(paths, threads, rounds, progress=True)
+    profiles = [
+        [
+            profile_tflite(path, count, rounds, progress=True)
+            for count in dict.fromkeys(threads)
+            if profile
+        ]
+        for path in paths
+    ]
+    benchmarks[len(files) :] = [
+        dataclasses.replace(benchmark, path=None, name=name)
+        for benchmark, name in zip(
+            benchmarks[len(files) :], stand_ins.values(), strict=True
+        )
+    ]
+    return benchmarks, profiles
+
+
+# === Stand-ins
+
+
+def _presets(against):
+    """The names of --against, each once."""
+    from keras_squeezebert import SqueezeBertConfig
+
+    names = [name.strip() for names in against for name in names.split(",")]
+    for name in names:
+        SqueezeBertConfig.preset(name)  # which says so if there is none
+    return list(dict.fromkeys(names))
+
+
+def _export_stand_ins(presets, files, threads, rounds, folder):
+    """Writes them into the folder; returns their names by their paths."""
+    if not presets:
+        return {}
+    from tqdm import tqdm
+
+    from keras_squeezebert.tflite.benchmark import check_settings
+    from keras_squeezebert.tflite.graph_file import read_graph
+    from keras_squeezebert.tflite.stand_ins import export_stand_in, read_form
+
+    # An export takes long: what is wrong with the files is told before.
+    check_settings(files, threads, rounds)
+    for file in files:
+        read_graph(file)
+    form, names = read_form(files[0]), {}
+    for preset in tqdm(presets, desc="Exporting"):
+        path = Path(folder, f"stand-in-{preset}.tflite")
+        names[str(export_stand_in(preset, files[0], path))] = f"{preset} ({form})"
+    return names
+
+
+# === Tables
 
 
 def _surroundings():
@@ -133,6 +243,8 @@ def _print_header(report):
         f"{report['rounds']} rounds in turns, "
         f"after {report['warm_up_rounds']} to warm up"
     )
+    if report["random_weights"]:
+        click.echo(f"Random weights: {'; '.join(report['random_weights'])}")
 
 
 def _print_files(benchmarks):
@@ -170,10 +282,24 @@ def _print_timings(benchmarks):
 
 
 def _print_ops(benchmark):
-    click.echo(f"\n{benchmark.name + ': operations':32}{'count':>7}{'GMACs':>10}")
+    title = f"{benchmark.name}: operations"
+    width = max(32, len(title))
+    click.echo(f"\n{title:{width}}{'count':>7}{'GMACs':>10}")
     for kind in benchmark.ops:
         macs = "-" if kind.macs is None else f"{kind.macs / 1e9:.4g}"
-        click.echo(f"  {kind.op:30}{kind.count:7}{macs:>10}")
+        click.echo(f"  {kind.op:{width - 2}}{kind.count:7}{macs:>10}")
+
+
+def _print_profile(name, profile):
+    title = f"{name}, {_threads(profile.threads)}: time by operation"
+    width = max(50, len(title))
+    click.echo(f"\n{title:{width}}{'count':>7}{'ms':>10}{'%':>8}")
+    count = sum(kind.count for kind in profile.ops)
+    rows = [(kind.op, kind.count, kind.ms, kind.share) for kind in profile.ops]
+    rows.append(("sum", count, profile.sum_ms, profile.sum_ms / profile.whole_ms))
+    rows.append(("whole run", "", profile.whole_ms, 1))
+    for op, count, ms, share in rows:
+        click.echo(f"  {op:{width - 2}}{count:>7}{ms:10.3f}{share:8.1%}")
 
 
 def _draw(benchmarks, report, path):

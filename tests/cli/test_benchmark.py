@@ -9,6 +9,7 @@ import pytest
 from command_line import run, succeed
 
 from keras_squeezebert import SqueezeBertConfig, SqueezeBertForSequenceClassification
+from keras_squeezebert.presets import PRESETS
 from keras_squeezebert.tflite import export_tflite
 
 OUTPUT = Path(__file__).parents[1] / "tflite" / "data" / "benchmark_model_spaces.txt"
@@ -70,13 +71,14 @@ def test_json_and_plot(workspace, tmp_path):
     options = ("--rounds", 2, "--json", "--plot", picture)
     values = json.loads(succeed("benchmark", *FILES, *options, cwd=workspace))
     assert list(values) == [
-        *("files", "rounds", "warm_up_rounds", "delegate", "machine", "versions"),
-        *("date", "command", "note"),
+        *("files", "random_weights", "rounds", "warm_up_rounds", "delegate"),
+        *("machine", "versions", "date", "command", "note"),
     ]
     assert [file["name"] for file in values["files"]] == list(FILES)
     assert list(values["files"][0]) == [
-        *("path", "name", "bytes", "macs", "ops", "xnnpack", "timings")
+        *("path", "name", "bytes", "macs", "ops", "xnnpack", "timings", "profiles")
     ]
+    assert [file["profiles"] for file in values["files"]] == [[], []]
     assert list(values["files"][0]["ops"][0]) == ["op", "count", "macs"]
     assert list(values["files"][0]["timings"][0]) == [
         *("threads", "load_ms", "first_ms", "peak_bytes", "min_ms", "median_ms"),
@@ -86,6 +88,60 @@ def test_json_and_plot(workspace, tmp_path):
     assert "by the shapes in the graph" in values["note"]
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert os.listdir(tmp_path) == [picture.name]  # and no draft of it
+
+
+@pytest.fixture
+def tiny_presets(monkeypatch):
+    """Smaller shapes than the presets; the presets' own take long to export."""
+    for name, width in (("wide", 64), ("narrow", 16)):
+        shape = CONFIG.replace(hidden_size=width).to_dict()
+        names = ("hidden_size", "num_hidden_layers", "intermediate_size")
+        preset = {field: shape[field] for field in names}
+        monkeypatch.setitem(PRESETS, name, {**preset, "num_attention_heads": 4})
+
+
+def test_profile(workspace):
+    options = ("--threads", 1, "--threads", 2, "--rounds", 3, "--profile")
+    printed = succeed("benchmark", *FILES, *options, cwd=workspace)
+    for name in FILES:
+        for threads in ("1 thread", "2 threads"):
+            assert f"\n{name}, {threads}: time by operation " in printed
+    lines = [line.split() for line in printed.splitlines()]
+    assert sum(line[:1] == ["sum"] for line in lines) == 4
+    wholes = [line for line in lines if line[:2] == ["whole", "run"]]
+    assert [line[-1] for line in wholes] == ["100.0%"] * 4
+    assert "\n  Softmax (NC, F32) " in printed
+
+
+def test_against_in_json(workspace, tiny_presets):
+    """Shapes once each, in the first file's form, after the files."""
+    options = ("--against", "wide,narrow", "--against", "wide", "--profile")
+    arguments = ("b/model.tflite", *options, "--rounds", 2, "--json")
+    values = json.loads(succeed("benchmark", *arguments, cwd=workspace))
+    names = ["wide (dynamic_ptq, 16 tokens)", "narrow (dynamic_ptq, 16 tokens)"]
+    assert values["random_weights"] == names
+    assert [file["name"] for file in values["files"]] == ["model.tflite", *names]
+    paths = [file["path"] for file in values["files"]]
+    assert paths == ["b/model.tflite", None, None]
+    own, wide, narrow = (file["macs"] for file in values["files"])
+    assert narrow < own < wide
+    for file in values["files"]:
+        assert len(file["timings"]) == len(file["profiles"]) == 1
+        (profile,) = file["profiles"]
+        assert list(profile) == ["threads", "rounds", "ops", "sum_ms", "whole_ms"]
+        assert list(profile["ops"][0]) == ["op", "count", "ms", "share"]
+    assert "by LiteRT's own profiler" in values["note"]
+
+
+def test_against_in_tables(workspace, tiny_presets, tmp_path):
+    picture = tmp_path / "times.png"
+    options = ("--against", "narrow", "--rounds", 2, "--plot", picture)
+    printed = succeed("benchmark", "float.tflite", *options, cwd=workspace)
+    name = "narrow (float32, 16 tokens)"
+    assert f"\nRandom weights: {name}\n" in printed
+    assert sum(line.startswith(f"  {name} ") for line in printed.splitlines()) == 2
+    assert f"\n{name}: operations " in printed
+    assert picture.exists()
 
 
 def test_on_a_phone(workspace, adb):
@@ -127,6 +183,11 @@ def test_json_of_a_phone(workspace, adb):
         (("float.tflite", "--benchmark-model", "x"), "go with --adb"),
         (("float.tflite", "--adb", "--benchmark-model", "x"), "No such file: x"),
         (("missing.tflite", "--adb"), "No such file: missing.tflite"),
+        (("float.tflite", "--adb", "--against", "mini"), "--against does not go with"),
+        (("float.tflite", "--adb", "--profile"), "--profile does not go with --adb"),
+        (("float.tflite", "--against", "mini,huge"), "There are the presets 'base'"),
+        (("float.tflite", "missing.tflite", "--against", "mini"), "No such file: "),
+        (("notes.tflite", "--against", "mini"), "notes.tflite: Not a .tflite file"),
     ],
 )
 def test_mistakes(workspace, arguments, message):
