@@ -1,6 +1,6 @@
 """What int8 costs in accuracy: float, rounded after training, and trained for int8.
 
-    pip install seqeval ai-edge-quantizer
+    pip install ai-edge-quantizer
     python benchmarks/accuracy.py DATA sst2 --output accuracy
     python benchmarks/accuracy.py DATA conll2003 --output accuracy --seeds 0
 
@@ -27,7 +27,13 @@ from keras_squeezebert import (
     SqueezeBertForTokenClassification,
     SqueezeBertTokenizerFast,
 )
-from keras_squeezebert.data import load_clinc150, read_examples, sorted_labels
+from keras_squeezebert.data import (
+    load_clinc150,
+    read_conll,
+    read_examples,
+    sorted_labels,
+)
+from keras_squeezebert.metrics import entities
 from keras_squeezebert.models.objectives import IGNORED_LABEL, SmoothedCrossentropy
 from keras_squeezebert.tflite import (
     LiteRTModel,
@@ -76,28 +82,11 @@ def read_sst2(data):
 
 
 def read_conll2003(data):
-    files = [("train", "eng.train"), ("test", "eng.testb")]
-    return {name: read_columns(data / "ner/conll2003" / file) for name, file in files}
-
-
-def read_columns(path):
-    """Sentences, and the tags of their words turned from IOB1 to IOB2."""
-    texts, tags = [], []
-    for block in path.read_text().split("\n\n"):
-        rows = [line.split() for line in block.splitlines() if line.strip()]
-        if rows and rows[0][0] != "-DOCSTART-":
-            texts.append(" ".join(row[0] for row in rows))
-            tags.append(begun([row[-1] for row in rows]))
-    return texts, tags
-
-
-def begun(tags):
-    """IOB2, in which every entity begins with a B, of IOB1."""
-    before = ["O", *tags]
-    return [
-        f"B-{tag[2:]}" if tag[0] == "I" and last[2:] != tag[2:] else tag
-        for last, tag in zip(before, tags, strict=False)
-    ]
+    splits = {}
+    for name, file in [("train", "eng.train"), ("test", "eng.testb")]:
+        split = read_conll(data / "ner/conll2003" / file)
+        splits[name] = ([" ".join(words) for words in split.words], split.tags)
+    return splits
 
 
 TASKS = {
@@ -142,8 +131,6 @@ def score(logits, labels, config):
     predicted = logits.argmax(axis=-1)
     if labels.ndim == 1:
         return float((predicted == labels).mean())
-    from seqeval.metrics import f1_score
-
     rows = [labels[i] != IGNORED_LABEL for i in range(len(labels))]
 
     def names(ids):
@@ -152,7 +139,7 @@ def score(logits, labels, config):
             for r, kept in enumerate(rows)
         ]
 
-    return float(f1_score(names(labels), names(predicted)))
+    return entities(names(labels), names(predicted))["f1"]
 
 
 # === Training

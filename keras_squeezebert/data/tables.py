@@ -1,23 +1,23 @@
-"""Reads texts and labels from CSV, TSV and JSON Lines files."""
+"""Reads examples of one's own from CSV, TSV and JSON Lines files, for three heads.
 
-import csv
-import io
-import json
-import math
+Questions about texts have a form of their own, :func:`read_squad`.
+"""
+
 import os
-import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
+from keras_squeezebert.data.choice_examples import ChoiceExamples
 from keras_squeezebert.data.examples import TextExamples
+from keras_squeezebert.data.iob import sentences_to_iob2
+from keras_squeezebert.data.records import (
+    index_of,
+    label_of,
+    read_records,
+    text_of,
+    texts_of,
+)
+from keras_squeezebert.data.token_examples import TokenExamples
 from keras_squeezebert.errors import InputError
-
-# Where a record stands in its file, for messages, and its values by column.
-Record = tuple[str, dict[str, Any]]
-
-# JSON can spell these ("\ud83d"), but UTF-8, and so every tokenizer, cannot.
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def read_examples(
@@ -25,6 +25,7 @@ def read_examples(
     text_column: str = "text",
     label_column: str | None = "label",
     text_pair_column: str | None = None,
+    label_separator: str | None = None,
 ) -> TextExamples:
     r"""Reads a table of examples; the suffix of the file tells its format.
 
@@ -44,6 +45,9 @@ def read_examples(
         text_column: Column of the text.
         label_column: Column of the label, or None for a table without labels.
         text_pair_column: Column of the second text, for pairs of texts.
+        label_separator: What stands between labels, for examples of any number of
+            them. An empty field has none. In `.jsonl` they may be a list of strings
+            instead. Default: each example has one label.
 
     Returns:
         The examples in the order of the file.
@@ -53,179 +57,163 @@ def read_examples(
             has an empty value. The message tells the line.
 
     Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / "examples.csv"
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "examples.csv"
         >>> _ = path.write_text('text,label\n"Hello, you",greet\nbye,leave\n')
         >>> read_examples(path).texts
         ['Hello, you', 'bye']
+        >>> _ = path.write_text("text,label\nHi all,greet;plural\nhm,\n")
+        >>> read_examples(path, label_separator=";").labels
+        [['greet', 'plural'], []]
 
     Reference:
         RFC 4180 for CSV; jsonlines.org for JSON Lines.
     """
-    path = Path(path)
-    read_records = _READERS.get(path.suffix.lower())
-    if read_records is None:
-        raise InputError(
-            f"A table of examples must be one of {', '.join(_READERS)}. "
-            f"Received: {path}"
-        )
+    _check_separator(label_separator)
     texts, labels, text_pairs = [], [], []
     for where, record in read_records(path):
-        texts.append(_text(where, record, text_column))
-        if label_column is not None:
-            labels.append(_label(where, record, label_column))
+        texts.append(text_of(where, record, text_column))
+        if label_column is not None and label_separator is None:
+            labels.append(label_of(where, record, label_column))
+        elif label_column is not None:
+            several = texts_of(where, record, label_column, label_separator)
+            # Many put a space after the separator.
+            labels.append([label.strip() for label in several])
         if text_pair_column is not None:
-            text_pairs.append(_text(where, record, text_pair_column))
-    if not texts:
+            text_pairs.append(text_of(where, record, text_pair_column))
+    _check_any(texts, path)
+    return TextExamples(texts, labels or None, text_pairs or None)
+
+
+def read_tokens(
+    path: str | os.PathLike,
+    tokens_column: str = "tokens",
+    tags_column: str | None = "tags",
+    scheme: str = "auto",
+) -> TokenExamples:
+    r"""Reads sentences whose words have tags, one sentence a record.
+
+    In `.jsonl` words and tags are lists of strings. In `.csv` and `.tsv`, and in a
+    `.jsonl` that has strings, one space stands between them.
+
+    Args:
+        path: File that ends in `.csv`, `.tsv` or `.jsonl`, of the formats of
+            :func:`read_examples`.
+        tokens_column: Column of the words.
+        tags_column: Column of the tags, or None for a table without tags.
+        scheme: What tags of entities are in, of those that :func:`to_iob2` knows;
+            "plain" for any other tags. "auto" finds it from the whole file, or says
+            that it cannot.
+
+    Returns:
+        The sentences in the order of the file, the tags of entities in IOB2.
+
+    Raises:
+        InputError: The file cannot be read, is not of its format, lacks a column, a
+            sentence has another number of tags than of words, or a tag does not fit
+            the scheme. The message tells the line.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "examples.jsonl"
+        >>> line = '{"tokens": ["to", "New", "York"], "tags": ["O", "I-LOC", "I-LOC"]}'
+        >>> _ = path.write_text(line)
+        >>> read_tokens(path).tags
+        [['O', 'B-LOC', 'I-LOC']]
+    """
+    places, words, tags = [], [], []
+    for where, record in read_records(path):
+        places.append(where)
+        words.append(texts_of(where, record, tokens_column, " "))
+        if not words[-1]:
+            raise InputError(
+                f"{where}: {tokens_column!r} must have a word. Received: "
+                f"{record[tokens_column]!r}"
+            )
+        if tags_column is None:
+            continue
+        tags.append(texts_of(where, record, tags_column, " "))
+        if len(tags[-1]) != len(words[-1]):
+            raise InputError(
+                f"{where}: {tags_column!r} must have a tag for each word. Received: "
+                f"{len(tags[-1])} tags, {len(words[-1])} words"
+            )
+    _check_any(words, path)
+    if tags_column is None:
+        return TokenExamples(words)
+
+    def place(sentence, word):
+        return f"{places[sentence]}, tag {word + 1}"
+
+    return TokenExamples(words, sentences_to_iob2(tags, scheme, place))
+
+
+def read_choices(
+    path: str | os.PathLike,
+    context_column: str = "context",
+    choices_columns: str | Sequence[str] = "choices",
+    label_column: str | None = "label",
+) -> ChoiceExamples:
+    r"""Reads contexts with several choices, of which one is right.
+
+    Args:
+        path: File that ends in `.csv`, `.tsv` or `.jsonl`, of the formats of
+            :func:`read_examples`.
+        context_column: Column of the context.
+        choices_columns: In `.jsonl`, the column with a list of choices; or, in any
+            format, the columns with a choice each.
+        label_column: Column of the index of the right choice, from 0, or None for a
+            table without labels.
+
+    Returns:
+        The examples in the order of the file.
+
+    Raises:
+        InputError: The file cannot be read, is not of its format, lacks a column, has
+            an empty value, another number of choices than in its first example, or an
+            index of none of them. The message tells the line.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "examples.csv"
+        >>> _ = path.write_text("context,a,b,label\nShe opened,the door.,a rain.,0\n")
+        >>> read_choices(path, choices_columns=["a", "b"])
+        ChoiceExamples(contexts=['She opened'], choices=[['the door.', 'a rain.']],
+        labels=[0])
+    """
+    contexts, choices, labels = [], [], []
+    for where, record in read_records(path):
+        contexts.append(text_of(where, record, context_column))
+        choices.append(_choices(where, record, choices_columns))
+        expected, received = len(choices[0]), len(choices[-1])
+        if received < 2 or received != expected:
+            raise InputError(
+                f"{where}: examples must have two choices or more, and all as many as "
+                f"the first, which has {expected}. Received: {received} choices"
+            )
+        if label_column is not None:
+            labels.append(index_of(where, record, label_column, received))
+    _check_any(contexts, path)
+    return ChoiceExamples(contexts, choices, labels or None)
+
+
+def _choices(where, record, columns):
+    if isinstance(columns, str):
+        return texts_of(where, record, columns, separator=None)
+    return [text_of(where, record, column) for column in columns]
+
+
+def _check_separator(separator):
+    if separator == "":
+        raise InputError(
+            "`label_separator` must be a character or more, or None. Received: "
+            "label_separator=''"
+        )
+
+
+def _check_any(examples, path):
+    if not examples:
         raise InputError(
             "A table of examples must have at least one. Received: "
             f"no examples in {path}"
         )
-    return TextExamples(texts, labels or None, text_pairs or None)
-
-
-# === Formats
-
-
-def _read_csv(path: Path) -> Iterator[Record]:
-    hint = "A field with a comma, a quote or a line break must stand in double quotes."
-    return _read_delimited(path, hint, delimiter=",")
-
-
-def _read_tsv(path: Path) -> Iterator[Record]:
-    hint = "A .tsv has no quoting: use .csv or .jsonl for texts with tabs or lines."
-    return _read_delimited(path, hint, delimiter="\t", quoting=csv.QUOTE_NONE)
-
-
-def _read_delimited(path: Path, hint: str, **dialect) -> Iterator[Record]:
-    # With newline="" the line breaks inside quotes stay as they are.
-    lines = io.StringIO(_read_text(path), newline="")
-    rows = csv.reader(lines, strict=True, **dialect)
-    where = f"{path}, line 1"
-    try:
-        header = next(rows)
-        if not header or len(set(header)) < len(header):
-            raise InputError(
-                f"{where}: the first line must name the columns, each once. "
-                f"Received: {_listed(header)}"
-            )
-        while True:
-            where = f"{path}, line {rows.line_num + 1}"
-            row = next(rows, None)
-            if row is None:
-                return
-            if len(row) != len(header):
-                raise InputError(
-                    f"{where}: expected a field for each of the columns "
-                    f"{_listed(header)}. {hint} Received: {len(row)} fields"
-                )
-            yield where, dict(zip(header, row, strict=True))
-    except csv.Error as error:
-        raise InputError(f"{where}: {hint} Received: {error}") from None
-
-
-def _read_json_lines(path: Path) -> Iterator[Record]:
-    # Only "\n" ends a line: JSON strings may hold the other Unicode line breaks.
-    for number, line in enumerate(_read_text(path).split("\n"), start=1):
-        where = f"{path}, line {number}"
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            reason = getattr(error, "msg", error)
-            raise InputError(
-                f"{where}: expected a JSON object on a line of its own ({reason}). "
-                f"Received: {_excerpt(line)}"
-            ) from None
-        if not isinstance(record, dict):
-            raise InputError(
-                f"{where}: expected a JSON object. Received: {_excerpt(line)}"
-            )
-        yield where, record
-
-
-_READERS = {".csv": _read_csv, ".tsv": _read_tsv, ".jsonl": _read_json_lines}
-
-
-def _read_text(path):
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"The table cannot be read. Received: {path} ({error.strerror})"
-        ) from None
-    if b"\0" in content:
-        line = _line_number(content, content.index(b"\0"))
-        raise InputError(
-            f"{path}, line {line}: save the file as UTF-8 text. Received: a NUL byte"
-        )
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = _line_number(error.object, error.start)
-        raise InputError(
-            f"{path}, line {line}: save the file as UTF-8 text. Received: "
-            f"byte 0x{error.object[error.start]:02x} ({error.reason})"
-        ) from None
-    text = text.rstrip("\r\n")
-    if not text:
-        raise InputError(
-            f"A table of examples must have at least one. Received: {path}, empty"
-        )
-    return text
-
-
-def _line_number(content, position):
-    return len((content[:position] + b".").splitlines())
-
-
-# === Values
-
-
-def _text(where, record, column):
-    value = _value(where, record, column)
-    if not isinstance(value, str):
-        raise InputError(
-            f"{where}: {column!r} must be a string. Received: {_excerpt(value)}"
-        )
-    return value
-
-
-def _label(where, record, column):
-    value = _value(where, record, column)
-    if isinstance(value, str):
-        return value
-    is_finite = isinstance(value, float) and math.isfinite(value)
-    if not (isinstance(value, int) or is_finite):
-        raise InputError(
-            f"{where}: {column!r} must be a string, a number or a boolean. Received: "
-            f"{_excerpt(value)}"
-        )
-    return json.dumps(value)
-
-
-def _value(where, record, column):
-    if column not in record:
-        raise InputError(
-            f"{where}: there is no column {column!r}; name one that there is. "
-            f"Received: columns {_listed(record)}"
-        )
-    value = record[column]
-    if value is None or (isinstance(value, str) and not value.strip()):
-        raise InputError(
-            f"{where}: {column!r} must not be empty; fill it in or remove the line. "
-            f"Received: {value!r}"
-        )
-    if isinstance(value, str) and _SURROGATE.search(value):
-        raise InputError(
-            f"{where}: {column!r} holds one half of a surrogate pair, which is no "
-            f"character. Received: {_excerpt(value)}"
-        )
-    return value
-
-
-def _listed(columns):
-    return ", ".join(repr(column) for column in columns) or "none"
-
-
-def _excerpt(value):
-    return repr(value)[:80]

@@ -77,3 +77,50 @@ def test_label_ids_without_labels():
 def test_sorted_labels(labels, expected):
     assert sorted_labels(labels) == expected
     assert sorted_labels(reversed(labels)) == expected
+
+
+# === Several labels, and numbers
+
+
+def test_ids_of_several_labels():
+    examples = TextExamples(["a", "b", "c"], [["y"], [], ["z", "x", "z"]])
+    ids = examples.label_ids({"x": 0, "y": 1, "z": 2})
+    np.testing.assert_array_equal(ids, [[0, 1, 0], [0, 0, 0], [1, 0, 1]])
+    assert ids.dtype == np.float32
+
+
+def test_an_unknown_label_of_several():
+    with pytest.raises(InputError, match=r"Received: labels\[1\]\[1\]='w'"):
+        TextExamples(["a", "b"], [[], ["x", "w"]]).label_ids({"x": 0})
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([["x"], "y"], r"`labels\[1\]` must be a list of strings. Received: str"),
+        (["x", ["y"]], r"labels\[1\]=\['y'\]"),
+        ([["x"], [3]], r"labels\[1\]\[0\]=3"),
+        ([["x"]], "1 labels, 2 texts"),
+    ],
+)
+def test_several_labels_that_do_not_fit(labels, message):
+    with pytest.raises(InputError, match=message):
+        TextExamples(["a", "b"], labels)
+
+
+def test_label_values():
+    values = TextExamples(["a"] * 4, ["3.800", "-1", "1e2", " 0"]).label_values()
+    np.testing.assert_array_equal(values, np.float32([3.8, -1, 100, 0]))
+    assert values.dtype == np.float32
+
+
+@pytest.mark.parametrize("label", ["x", "", "nan", "inf", "1e39", "1,5", ["1"]])
+def test_labels_that_are_no_numbers(label):
+    others = ["1"] if isinstance(label, str) else [["1"]]
+    with pytest.raises(InputError, match=r"finite numbers. Received: labels\["):
+        TextExamples(["a", "b"], [*others, label]).label_values()
+
+
+def test_label_values_without_labels():
+    with pytest.raises(InputError, match="no labels"):
+        TextExamples(["a"]).label_values()

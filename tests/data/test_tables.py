@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_squeezebert.data import TextExamples, read_examples
+from keras_squeezebert.data import (
+    ChoiceExamples,
+    TextExamples,
+    TokenExamples,
+    read_choices,
+    read_examples,
+    read_tokens,
+)
 from keras_squeezebert.errors import InputError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
@@ -46,9 +53,9 @@ def write_bytes(folder, name, content):
     return path
 
 
-def error_of(path, **columns):
+def error_of(path, read=read_examples, **columns):
     with pytest.raises(InputError) as caught:
-        read_examples(path, **columns)
+        read(path, **columns)
     message = str(caught.value)
     assert str(path) in message
     assert "Received: " in message
@@ -257,3 +264,138 @@ def test_errors_tell_the_line(tmp_path, name, content, line, part):
     assert f"{name}, line {line}: " in message
     assert part in message
     assert len(message) < 500 + len(str(tmp_path))
+
+
+# === Several labels
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", 'text,label\na,"x,y"\nb,\nc,"z"\n'),
+        ("t.tsv", "text\tlabel\na\tx, y\nb\t\nc\tz\n"),
+        (
+            "t.jsonl",
+            '{"text": "a", "label": ["x", "y"]}\n{"text": "b", "label": []}\n'
+            '{"text": "c", "label": "z"}\n',
+        ),
+    ],
+)
+def test_several_labels(tmp_path, name, content):
+    path = write_bytes(tmp_path, name, content.encode())
+    examples = read_examples(path, label_separator=",")
+    assert examples == TextExamples(["a", "b", "c"], [["x", "y"], [], ["z"]])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "part"),
+    [
+        ("t.csv", b"text,label\na,x;;y\n", "line 2: 'label' must not be empty"),
+        ("t.jsonl", b'{"text": "a", "label": [1]}', "must be a list of strings"),
+        ("t.jsonl", b'{"text": "a", "label": null}', "must not be empty"),
+        ("t.jsonl", b'{"text": "a", "label": 3}', "must be a list of strings"),
+    ],
+)
+def test_several_labels_that_do_not_fit(tmp_path, name, content, part):
+    path = write_bytes(tmp_path, name, content)
+    assert part in error_of(path, label_separator=";")
+
+
+def test_an_empty_separator(tmp_path):
+    with pytest.raises(InputError, match="label_separator=''"):
+        read_examples(tmp_path / "t.csv", label_separator="")
+
+
+# === Tokens
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", "tokens,tags\nNew York,I-LOC I-LOC\nyes,O\n"),
+        ("t.tsv", "tokens\ttags\nNew York\tI-LOC I-LOC\nyes\tO\n"),
+        (
+            "t.jsonl",
+            '{"tokens": ["New", "York"], "tags": ["I-LOC", "I-LOC"]}\n'
+            '{"tokens": ["yes"], "tags": ["O"]}\n',
+        ),
+    ],
+)
+def test_tokens(tmp_path, name, content):
+    path = write_bytes(tmp_path, name, content.encode())
+    words = [["New", "York"], ["yes"]]
+    assert read_tokens(path) == TokenExamples(words, [["B-LOC", "I-LOC"], ["O"]])
+    assert read_tokens(path, tags_column=None) == TokenExamples(words)
+    plain = read_tokens(path, "tokens", "tags", "plain")
+    assert plain.tags == [["I-LOC", "I-LOC"], ["O"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        ("tokens,tags\na,O\nb c,O\n", "line 3: 'tags' must have a tag for each word"),
+        ("tokens,tags\n ,O\n", "line 2: 'tokens' must have a word"),
+        ("tokens,tags\na  b,O O\n", "line 2: 'tokens' must not be empty"),
+        ("tokens,tags\na,O\nb,I-X\nc,B-X\n", "line 3, tag 1, 'I-X': in IOB2"),
+        ("words,tags\na,O\n", "no column 'tokens'"),
+        ("tokens,tags\n", "no examples"),
+    ],
+)
+def test_tokens_that_do_not_fit(tmp_path, content, part):
+    path = write_bytes(tmp_path, "t.csv", content.encode())
+    assert part in error_of(path, read_tokens)
+
+
+# === Choices
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "columns"),
+    [
+        ("t.csv", "context,a,b,label\nc,d,e,1\nf,g,h,0\n", ["a", "b"]),
+        ("t.tsv", "context\ta\tb\tlabel\nc\td\te\t1\nf\tg\th\t0\n", ["a", "b"]),
+        (
+            "t.jsonl",
+            '{"context": "c", "choices": ["d", "e"], "label": 1}\n'
+            '{"context": "f", "choices": ["g", "h"], "label": "0"}\n',
+            "choices",
+        ),
+    ],
+)
+def test_choices(tmp_path, name, content, columns):
+    path = write_bytes(tmp_path, name, content.encode())
+    examples = read_choices(path, choices_columns=columns)
+    assert examples == ChoiceExamples(["c", "f"], [["d", "e"], ["g", "h"]], [1, 0])
+    unknown = read_choices(path, choices_columns=columns, label_column=None)
+    assert unknown == ChoiceExamples(["c", "f"], [["d", "e"], ["g", "h"]])
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        ('{"context": "c", "choices": ["d"], "label": 0}', "two choices or more"),
+        ('{"context": "c", "choices": [], "label": 0}', "two choices or more"),
+        ('{"context": "c", "choices": "de", "label": 0}', "must be a list of strings"),
+        ('{"context": "c", "choices": ["d", 3], "label": 0}', "a list of strings"),
+        ('{"context": "c", "choices": ["d", " "], "label": 0}', "must not be empty"),
+        ('{"context": "c", "choices": ["d", "e"], "label": 2}', "from 0 to 1"),
+        ('{"context": "c", "choices": ["d", "e"], "label": true}', "from 0 to 1"),
+        ('{"context": "c", "choices": ["d", "e"], "label": 0.0}', "from 0 to 1"),
+        ('{"context": "c", "choices": ["d", "e"], "label": "x"}', "from 0 to 1"),
+        ('{"context": "c", "choices": ["d", "e"]}', "no column 'label'"),
+    ],
+)
+def test_choices_that_do_not_fit(tmp_path, content, part):
+    message = error_of(write_bytes(tmp_path, "t.jsonl", content.encode()), read_choices)
+    assert "line 1: " in message
+    assert part in message
+
+
+def test_as_many_choices_in_every_example(tmp_path):
+    lines = (
+        b'{"context": "c", "choices": ["d", "e"], "label": 1}\n'
+        b'{"context": "c", "choices": ["d", "e", "f"], "label": 1}\n'
+    )
+    message = error_of(write_bytes(tmp_path, "t.jsonl", lines), read_choices)
+    assert "line 2: " in message
+    assert "the first, which has 2. Received: 3 choices" in message
