@@ -11,7 +11,7 @@ demo: .venv/.installed  ## Fine-tune, quantize and run a small model
 	.venv/bin/squeezebert demo
 
 test: .venv/.installed-dev  ## Run all tests
-	.venv/bin/python -m pytest -ra
+	.venv/bin/python -m pytest -ra -n auto --maxprocesses 4 --dist worksteal
 
 lint: .venv/.installed-dev  ## Check style and formatting
 	.venv/bin/ruff check
