@@ -307,7 +307,7 @@ def _table_rows(subgraph, number):
     for op in subgraph.ops:
         table, ids = _lookup(subgraph.tensors, op)
         if ids in reached:
-            rows.append(table.shape[0])
+            rows.append(table.shape[-2])
         elif op.name not in _OTHER_INTEGERS and not reached.isdisjoint(op.inputs):
             reached.update(
                 t for t in op.outputs if subgraph.tensors[t].dtype in ("INT32", "INT64")
@@ -320,8 +320,10 @@ def _lookup(tensors, op):
     if op.name not in _LOOKUPS or len(op.inputs) != 2:
         return None, None
     table, ids = (op.inputs[place] for place in _LOOKUPS[op.name])
-    # What has more dimensions is no table, but hidden states.
-    return (tensors[table], ids) if len(tensors[table].shape) == 2 else (None, None)
+    # What has more dimensions is hidden states, unless the file holds its values.
+    shape, constant = tensors[table].shape, tensors[table].buffer is not None
+    is_table = len(shape) == 2 or (len(shape) == 3 and shape[0] == 1 and constant)
+    return (tensors[table], ids) if is_table else (None, None)
 
 
 def fill(interpreter: Interpreter, graph: Graph, seed: int) -> None:

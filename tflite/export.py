@@ -14,7 +14,8 @@ from keras_squeezebert.config import SqueezeBertConfig
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.files import atomic_file
 from keras_squeezebert.layers.dense import Dense
-from keras_squeezebert.lowering import tflite_lowering
+from keras_squeezebert.layers.grouped_conv import GroupedConv1D
+from keras_squeezebert.lowering import RUNTIMES, tflite_lowering
 from keras_squeezebert.models.inputs import INPUT_NAMES
 from keras_squeezebert.quantization.ranges import (
     check_calibrated,
@@ -38,15 +39,16 @@ def export_tflite(
     batch_size: int = 1,
     num_choices: int | None = None,
     output_type: str = "float32",
+    runtime: str = "xnnpack",
     tokenizer=None,
 ) -> Path | list[Path]:
     """Writes a model as a .tflite file of fixed shapes.
 
     The inputs are `input_ids`, `attention_mask` and `token_type_ids`, int32
     (batch_size, sequence_length); the outputs are named as the model's, the one of a
-    head without names `logits`. Grouped convolutions become grouped CONV_2D. The list
-    of operations is checked before the file appears: TFLite's builtin ones only, and
-    int8 where int8 was asked for.
+    head without names `logits`. Grouped convolutions become grouped CONV_2D, or what
+    `runtime` runs faster. The list of operations is checked before the file appears:
+    TFLite's builtin ones only, and int8 where int8 was asked for.
 
     A model from `quantize_aware` becomes the graph that it has been trained as.
 
@@ -70,14 +72,19 @@ def export_tflite(
             (batch_size, num_choices, sequence_length).
         output_type: "float32"; or "int8", the codes themselves, of a model of the
             scheme "int8", whose file then has no operation on floats at all.
+        runtime: What is to execute the file: "xnnpack", TFLite or LiteRT on a CPU, as
+            it comes; "reference", TFLite's own kernels without XNNPACK, for which a
+            grouped convolution becomes one for each group, several times as fast; or
+            "gpu", the GPU delegate, which then takes the whole graph, in "float32"
+            only. Each file runs on the others as well.
         tokenizer: A `SqueezeBertTokenizer` or `SqueezeBertTokenizerFast`.
 
     Returns:
         The path; a list of them for several lengths.
 
     Raises:
-        InputError: A length, a number of choices or a quantization does not fit; a
-            quantized model has not been calibrated.
+        InputError: A length, a number of choices, a quantization or a runtime does not
+            fit; a quantized model has not been calibrated.
         ExportError: The converter made something else than was asked for.
 
     Example:
@@ -101,6 +108,7 @@ def export_tflite(
     shapes = [_input_shape(model, batch_size, num_choices, n) for n in lengths]
     quantization = _quantization(model, quantization)
     _check_output_type(model, output_type)
+    _check_runtime(model, runtime, quantization)
     if not lengths or len({*lengths}) != len(lengths):
         raise InputError(
             "`sequence_length` must be a length, or several that differ. Received: "
@@ -111,13 +119,13 @@ def export_tflite(
     if several:
         paths = [path.with_name(f"{path.stem}-{n}{path.suffix}") for n in lengths]
     for target, shape in zip(paths, shapes, strict=True):
-        _export(model, target, shape, quantization, output_type, tokenizer)
+        _export(model, target, shape, quantization, output_type, runtime, tokenizer)
     return paths if several else path
 
 
-def _export(model, path, shape, quantization, output_type, tokenizer):
+def _export(model, path, shape, quantization, output_type, runtime, tokenizer):
     with tempfile.TemporaryDirectory() as folder:
-        _write_saved_model(model, shape, folder)
+        _write_saved_model(model, shape, runtime, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         if quantization != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -130,7 +138,7 @@ def _export(model, path, shape, quantization, output_type, tokenizer):
     if model.scheme and model.scheme.float_ops:
         content = float_gelu(content)
     float_ops = model.scheme is None or model.scheme.float_ops
-    check_ops(content, quantization, float_ops, _float_kernels(model))
+    check_ops(content, quantization, float_ops, _float_kernels(model), runtime)
     with atomic_file(path) as draft:
         draft.write_bytes(content)
         with tempfile.TemporaryDirectory() as folder:
@@ -196,6 +204,31 @@ def _check_output_type(model, output_type):
         )
 
 
+def _check_runtime(model, runtime, quantization):
+    if runtime not in RUNTIMES:
+        raise InputError(
+            f"`runtime` must be one of {', '.join(RUNTIMES)}. Received: "
+            f"runtime={runtime!r}"
+        )
+    if runtime != "gpu":
+        return
+    if quantization != "float32":
+        raise InputError(
+            "LiteRT's GPU delegate computes int8 weights wrongly, and leaves float16 "
+            "tables to the CPU. Export a model of float, in float32. Received: "
+            f"runtime='gpu', quantization={quantization!r}"
+        )
+    for layer in model._flatten_layers():
+        if isinstance(layer, GroupedConv1D) and layer.groups > 1:
+            sizes = (layer.kernel.shape[1], layer.filters // layer.groups)
+            if any(size % 4 for size in sizes):
+                raise InputError(
+                    "The GPU delegate takes a grouped convolution whose groups have "
+                    "multiples of 4 channels, in and out. Received: "
+                    f"{layer.path}, groups={layer.groups} of {sizes} channels"
+                )
+
+
 def _input_shape(model, batch_size, num_choices, sequence_length):
     """The shape of each input, once its parts have been checked."""
     config: SqueezeBertConfig = model.config
@@ -218,14 +251,14 @@ def _input_shape(model, batch_size, num_choices, sequence_length):
     return (batch_size, *choices, sequence_length)
 
 
-def _write_saved_model(model, shape, folder):
-    """Traces the model at a fixed shape, in the form TFLite runs fastest."""
+def _write_saved_model(model, shape, runtime, folder):
+    """Traces the model at a fixed shape, in the form the runtime runs fastest."""
 
     def serve(input_ids, attention_mask, token_type_ids):
         inputs = dict(
             zip(INPUT_NAMES, (input_ids, attention_mask, token_type_ids), strict=True)
         )
-        with tflite_lowering():
+        with tflite_lowering(runtime):
             outputs = model(inputs, training=False)
         return outputs if isinstance(outputs, dict) else {"logits": outputs}
 

@@ -78,8 +78,9 @@ def check_ops(
     quantization: str,
     float_ops: bool = True,
     float_kernels: Collection[tuple[int, ...]] = (),
+    runtime: str = "xnnpack",
 ) -> None:
-    """Raises ExportError unless a .tflite is what `quantization` promises.
+    """Raises ExportError unless a .tflite is what was promised.
 
     Args:
         model: A path, or the content of a file.
@@ -87,6 +88,7 @@ def check_ops(
         float_ops: Whether there may be operations on floats, other than the last ones
             that make floats of int8 outputs.
         float_kernels: Shapes of the kernels that may be left in float.
+        runtime: As in `export_tflite`; what it does not take must not be there.
     """
     ops = read_ops(model)
     custom = sorted({op.name for op in ops if op.name.startswith("CUSTOM")})
@@ -95,6 +97,7 @@ def check_ops(
             "The graph needs operations that the TFLite Interpreter of a phone does "
             f"not have. Received: {', '.join(custom)}"
         )
+    _check_runtime(ops, runtime)
     # A scheme of the user's own is not known here.
     expected = WEIGHT_DTYPES.get(quantization)
     for op in _without_float_kernels(ops, float_kernels):
@@ -109,6 +112,38 @@ def check_ops(
             _check_mixed(op)
     if not float_ops:
         _check_no_float(ops, quantization)
+
+
+def _check_runtime(ops, runtime):
+    refused = {"reference": _is_grouped, "gpu": _is_left_by_gpu}.get(runtime)
+    names = sorted({op.name for op in ops if refused and refused(op)})
+    if names:
+        raise ExportError(
+            f"The graph has operations that runtime={runtime!r} is to be spared. "
+            f"Received: {', '.join(names)}"
+        )
+
+
+def _is_grouped(op):
+    return op.name == "CONV_2D" and op.inputs[0].shape[-1] != op.inputs[1].shape[-1]
+
+
+# Those of the models here, as far as the delegate has them; GATHER and STRIDED_SLICE
+# with the limits below. TensorFlow's Analyzer finds every graph compatible.
+_GPU_OPS = {
+    *("ADD", "BATCH_MATMUL", "CONV_2D", "GATHER", "GELU", "LOGISTIC", "MUL"),
+    *("NOT_EQUAL", "RELU", "RESHAPE", "RSQRT", "SELECT_V2", "SOFTMAX"),
+    *("STRIDED_SLICE", "SUB", "SUM", "TANH", "TRANSPOSE"),
+}
+
+
+def _is_left_by_gpu(op):
+    """Whether the GPU delegate leaves an operation to the CPU."""
+    if op.name == "GATHER":
+        return len(op.inputs[1].shape) != 1
+    if op.name == "STRIDED_SLICE":  # it must not drop an axis
+        return len(op.outputs[0].shape) != len(op.inputs[0].shape)
+    return op.name not in _GPU_OPS
 
 
 def _without_float_kernels(ops, shapes):

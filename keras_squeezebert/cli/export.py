@@ -37,7 +37,17 @@ import click
     show_default=True,
     help="int8: the logits as int8 codes, of a model of the scheme int8.",
 )
-def export(model_dir, out, file_format, sequence_lengths, quantization, output_type):
+@click.option(
+    "--runtime",
+    type=click.Choice(["xnnpack", "reference", "gpu"]),
+    default="xnnpack",
+    show_default=True,
+    help="What is to execute the file: a CPU with XNNPACK, as TFLite comes; TFLite's "
+    "own kernels without it; or the GPU delegate, in float32.",
+)
+def export(
+    model_dir, out, file_format, sequence_lengths, quantization, output_type, runtime
+):
     """Write the sequence classifier in MODEL_DIR to OUT, a .tflite file.
 
     MODEL_DIR is a model's folder, or its id on the Hugging Face Hub. Config and
@@ -49,6 +59,7 @@ def export(model_dir, out, file_format, sequence_lengths, quantization, output_t
       squeezebert export my-model my-model-small.tflite --quantization dynamic_ptq
       squeezebert export my-int8 my-model-int8.tflite
       squeezebert export my-model m.tflite --sequence-length 32 --sequence-length 128
+      squeezebert export my-model my-model-gpu.tflite --runtime gpu
     """
     from keras_squeezebert.inference import KerasTextModel
     from keras_squeezebert.tflite import export_tflite, read_ops
@@ -60,6 +71,7 @@ def export(model_dir, out, file_format, sequence_lengths, quantization, output_t
         sequence_lengths if len(sequence_lengths) > 1 else sequence_lengths[0],
         quantization=quantization,
         output_type=output_type,
+        runtime=runtime,
         tokenizer=source.tokenizer,
     )
     scheme = source.model.scheme

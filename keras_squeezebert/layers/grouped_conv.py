@@ -16,7 +16,7 @@ class GroupedConv1D(QuantizationPoints, keras.layers.Layer):
     channels by a matrix of its own: `1 / groups` of the weights and of the work of a
     dense layer. Equal to `keras.layers.Conv1D(filters, 1, groups=groups)`, weights
     included, but computed as a batched matmul, which trains about four times faster
-    on a CPU, and exported to TFLite as one CONV_2D. Quantization points: `input`,
+    on a CPU, and exported to TFLite as CONV_2D. Quantization points: `input`,
     `kernel`, `output`.
 
     Args:
@@ -99,7 +99,7 @@ class GroupedConv1D(QuantizationPoints, keras.layers.Layer):
             kernel, bias = kernel * self.output_scale, bias * self.output_scale
         kernel = self.quantized("kernel", kernel[None], training)
         bias = self.quantized_bias(bias, self.step("input", input_step))
-        x = grouped_linear(x, kernel, self.groups) + bias  # (..., filters)
+        x = grouped_linear(x, kernel, bias, self.groups)  # (..., filters)
         return self.quantized("output", x, training)
 
     def compute_output_shape(self, input_shape):

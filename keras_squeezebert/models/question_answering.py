@@ -1,6 +1,7 @@
 """SqueezeBertForQuestionAnswering: where in the text the answer starts and ends."""
 
 import keras
+from keras import ops
 
 from keras_squeezebert.layers.base import PACKAGE, kernel_initializer
 from keras_squeezebert.layers.dense import Dense
@@ -67,9 +68,10 @@ class SqueezeBertForQuestionAnswering(PretrainedModel):
         inputs = token_inputs()
         hidden = transformer(inputs)["last_hidden_state"]  # (batch, seq, hidden)
         logits = qa_outputs(hidden)  # (batch, seq, 2)
+        # Not `logits[..., 0]`, which TFLite's GPU delegate leaves to the CPU.
         outputs = {
-            "start_logits": logits[..., 0],  # (batch, seq)
-            "end_logits": logits[..., 1],  # (batch, seq)
+            "start_logits": ops.squeeze(logits[..., :1], -1),  # (batch, seq)
+            "end_logits": ops.squeeze(logits[..., 1:], -1),  # (batch, seq)
         }
         super().__init__(config, inputs, outputs, dtype=dtype, **kwargs)
         self.transformer = transformer

@@ -162,8 +162,8 @@ def expected_ops(architecture, layers):
         # The mask to 4-D, hidden states in and out of 4-D around the encoder; three
         # heads to split and one to merge a layer; in and out of 4-D around pooler and
         # classifier, or around the masked LM's decoder. Choices: ids and types
-        # flattened (the mask goes to 4-D at once).
-        "RESHAPE": 3 + 4 * layers + 2 * pooled + 2 * choices + 2 * masked_lm,
+        # flattened (the mask goes to 4-D at once). Start and end lose their last axis.
+        "RESHAPE": 3 + 4 * layers + 2 * (pooled + choices + masked_lm + qa),
         "RSQRT": norms,
         "SELECT_V2": 1,
         "SOFTMAX": layers,

@@ -122,7 +122,7 @@ def expected_ops(architecture, scheme):
         "GELU": 1 + masked_lm,
         "MUL": 5 * norms,
         "NOT_EQUAL": 1,
-        "RESHAPE": 7 + 2 * pooled + 2 * choices + 2 * masked_lm,
+        "RESHAPE": 7 + 2 * (pooled + choices + masked_lm + qa),
         "RSQRT": norms,
         "SELECT_V2": 1,
         "SOFTMAX": 1,
