@@ -2,7 +2,7 @@
 
 Peers need packages that do not go together with ours, so they run in a process of
 their own, which `start` begins and `serve` is. This file imports nothing but the
-standard library, as it runs in both.
+standard library, as it runs in both; the script finds it as `elsewhere`.
 """
 
 import contextlib
@@ -35,13 +35,14 @@ def start(
         RuntimeError: The script ended; what it had to say is on stderr.
     """
     readable, writable = os.pipe()
+    environment = {ANSWERS: str(writable), "PYTHONPATH": os.path.dirname(__file__)}
     child = subprocess.Popen(
         [python, script, *arguments],
         stdin=subprocess.PIPE,
         stdout=sys.stderr,
-        env=os.environ | {ANSWERS: str(writable)},
+        env=os.environ | environment,
         pass_fds=[writable],
-        text=True,
+        bufsize=0,  # what a process that has gone did not take is not kept
     )
     os.close(writable)
     with child, open(readable) as answers:
@@ -50,8 +51,8 @@ def start(
 
 
 def _call(child, answers, script, name):
-    child.stdin.write(json.dumps(name) + "\n")
-    child.stdin.flush()
+    with contextlib.suppress(BrokenPipeError):  # then there is no answer, either
+        child.stdin.write(json.dumps(name).encode() + b"\n")
     _answer(child, answers, script)
 
 

@@ -1,197 +1,298 @@
-"""One input through every form of SqueezeBERT and of BERT, in turns.
+"""One input through every form of SqueezeBERT, of BERT and of their peers, in turns.
 
     python benchmarks/latency.py --json latency.json --plot latency.png
+    benchmarks/peers/setup && python benchmarks/latency.py --peers --folder files
 
 All take a text of 128 tokens with random weights at full size: the figures rank speeds
-and say nothing of accuracy. The floor is the work of the encoder at the speed of large
-matrix products in LiteRT, measured in the same run.
+and say nothing of accuracy. With --peers, Hugging Face's classifiers run in the same
+turns: through litert-torch in our LiteRT, in ONNX Runtime and in PyTorch.
+
+There are two floors under ours: its operations at the speed of large matrix products
+in LiteRT, and its own products at their own shapes with nothing between them.
 """
 
+import contextlib
 import json
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import click
-import numpy as np
-import tensorflow as tf
+from elsewhere import start
+from floors import (
+    LARGE_FLOPS,
+    classifier_flops,
+    large_products_file,
+    own_products_file,
+)
+from forms import classifier_files, runner
 from turns import report
 
-from keras_squeezebert import SqueezeBertConfig, SqueezeBertForSequenceClassification
+from keras_squeezebert import SqueezeBertConfig
 from keras_squeezebert.demo.surroundings import surroundings
-from keras_squeezebert.files import atomic_file
-from keras_squeezebert.tflite import calibrate, export_tflite, quantize_aware
-from keras_squeezebert.tflite.benchmark import fill, load
-from keras_squeezebert.tflite.graph_file import read_graph
+from keras_squeezebert.files import atomic_file, write_json
 
 SEQUENCE = 128
-# Rows, width and number of the matrices that the peak is measured with.
-PEAK_ROWS, PEAK_WIDTH, PEAK_DEPTH = 512, 2048, 4
-
-# === Work
-
-
-def encoder_flops(config):
-    """Floating-point operations of all layers for one text, two for each product."""
-    width, hidden, seq = config.hidden_size, config.intermediate_size, SEQUENCE
-    per_token = width**2 * sum(
-        1 / getattr(config, f"{name}_groups")
-        for name in ("q", "k", "v", "post_attention")
-    )
-    per_token += width * hidden / config.intermediate_groups
-    per_token += width * hidden / config.output_groups
-    attention = 2 * seq * width  # scores, and their products with the values
-    return 2 * config.num_hidden_layers * seq * (per_token + attention)
+PEERS = Path(__file__).with_name("peers")
+PEER_PYTHON = PEERS / ".venv/bin/python"
+OURS, FLOOR = "keras-squeezebert", "floor"
 
 
-def peak_file(folder, is_int8):
-    """A .tflite of nothing but large matrix products; its operations per run."""
-    rng = np.random.default_rng(0)
-    shape = (1, 1, PEAK_WIDTH, PEAK_WIDTH)
-    kernels = [
-        tf.constant(rng.normal(0, PEAK_WIDTH**-0.5, shape), tf.float32)
-        for _ in range(PEAK_DEPTH)
-    ]
+class Form(NamedTuple):
+    """What is timed: whose model, which one, and in what precision."""
 
-    def quantized(x):
-        return tf.quantization.fake_quant_with_min_max_vars(x, -4, 4) if is_int8 else x
+    project: str
+    model: str
+    precision: str
 
-    @tf.function(
-        input_signature=[tf.TensorSpec((1, 1, PEAK_ROWS, PEAK_WIDTH), tf.float32)]
-    )
-    def products(x):
-        x = quantized(x)
-        for kernel in kernels:
-            if is_int8:
-                limit = tf.reduce_max(tf.abs(kernel), axis=(0, 1, 2))
-                kernel = tf.quantization.fake_quant_with_min_max_vars_per_channel(
-                    kernel, -limit, limit, narrow_range=True
-                )
-            x = quantized(tf.nn.conv2d(x, kernel, 1, "VALID"))
-        return x
+    @property
+    def is_int8(self):
+        return self.precision != "float32"
 
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [products.get_concrete_function()], products
-    )
-    if is_int8:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    path = Path(folder, f"peak-{'int8' if is_int8 else 'float32'}.tflite")
-    path.write_bytes(converter.convert())
-    return path
+    @property
+    def origin(self):
+        """The model, and whose code it is, whatever runs it."""
+        ours = self.project in (OURS, FLOOR)
+        return f"{self.project if ours else 'Hugging Face'}, {self.model}"
 
 
 # === What is timed
 
 
-def litert_form(path, threads):
-    """A function that runs a .tflite on ids in range."""
-    interpreter = load(path, threads)
-    fill(interpreter, read_graph(path), seed=0)
-    return interpreter.invoke
-
-
-def our_forms(config, name, folder, threads, schemes):
-    """The classifier of a config in float32, dynamic range and trained schemes."""
-    model = SqueezeBertForSequenceClassification(config)
-    rng = np.random.default_rng(0)
-    ids = rng.integers(1000, 30000, (8, SEQUENCE)).astype("int32")
-    inputs = {
-        "input_ids": ids,
-        "attention_mask": np.ones_like(ids),
-        "token_type_ids": np.zeros_like(ids),
-    }
+def our_forms(config, folder, threads):
+    """The classifier in every scheme, and BERT from the same code."""
+    bert = config.replace(**{n: 1 for n in vars(config) if n.endswith("_groups")})
     forms = {}
-    for scheme in schemes:
-        source = model
-        if scheme in ("mixed", "int8"):
-            source = quantize_aware(model, scheme)
-            calibrate(source, [inputs], progress=False)
-        path = Path(folder, f"{name}-{scheme}.tflite")
-        export_tflite(source, path, SEQUENCE, quantization=scheme)
-        forms[f"{name}, {scheme}"] = litert_form(path, threads)
+    for model, model_config, schemes in [
+        ("SqueezeBERT", config, ("float32", "dynamic_ptq", "mixed", "int8")),
+        ("BERT-base", bert, ("float32", "dynamic_ptq", "mixed")),
+    ]:
+        stem = f"{model}-{config.num_hidden_layers}-layers"
+        files = classifier_files(model_config, stem, folder, schemes, [SEQUENCE])
+        for (scheme, _), path in files.items():
+            forms[Form(OURS, model, scheme)] = runner(path, threads)
     return forms
+
+
+def floor_forms(config, folder, threads):
+    """Files of nothing but matrix products, in float32 and int8."""
+    forms = {}
+    for precision in ("float32", "int8"):
+        large = folder / f"large-products-{precision}.tflite"
+        own = folder / (
+            f"own-products-{config.num_hidden_layers}-layers-{precision}.tflite"
+        )
+        if not large.exists():
+            large_products_file(large, precision == "int8")
+        if not own.exists():
+            own_products_file(own, config, SEQUENCE, precision == "int8")
+        forms[Form(FLOOR, "large matrices", precision)] = runner(large, threads)
+        forms[Form(FLOOR, "own products", precision)] = runner(own, threads)
+    return forms
+
+
+@contextlib.contextmanager
+def peer_forms(folder, threads):
+    """Hugging Face's classifiers: in LiteRT here, in other runtimes elsewhere."""
+    if not PEER_PYTHON.exists():
+        raise click.UsageError(
+            f"The peers need an environment of their own, which benchmarks/peers/setup "
+            f"makes. Not found: {PEER_PYTHON}"
+        )
+    export = [PEER_PYTHON, PEERS / "export.py", folder, "--seq", str(SEQUENCE)]
+    if subprocess.run(export).returncode:
+        raise click.ClickException("The peers could not be exported, as told above.")
+    files = {}
+    for path in folder.glob(f"*-{SEQUENCE}.tflite"):
+        model, precision, _ = path.stem.rsplit("-", 2)
+        files[Form("litert-torch", model, precision)] = path
+    in_order = sorted(files, key=lambda form: (form.model, form.is_int8))
+    forms = {form: runner(files[form], threads) for form in in_order}
+    settings = ["--seq", str(SEQUENCE), "--threads", str(threads)]
+    with start(PEER_PYTHON, PEERS / "run.py", str(folder), *settings) as elsewhere:
+        # Their names are those of a Form.
+        yield forms | {Form(*name.split(", ")): run for name, run in elsewhere.items()}
 
 
 # === Results
 
 
-def draw(times, floors, path, title):
-    """A bar for each form, and lines where the floors of SqueezeBERT's work are."""
-    from matplotlib.figure import Figure
+def floors_in_ms(times, config):
+    """Takes the floors out of what was timed; milliseconds that ours cannot beat."""
+    floors = {}
+    for form in [form for form in times if form.project == FLOOR]:
+        milliseconds = 1e3 * median(times.pop(form))
+        if form.model == "large matrices":
+            per_ms = LARGE_FLOPS / milliseconds
+            milliseconds = classifier_flops(config, SEQUENCE) / per_ms
+            click.echo(f"{form.model}, {form.precision}: {per_ms / 1e6:.0f} G/s")
+        floors[form] = milliseconds
+    return floors
 
-    figure = Figure(figsize=(9, 0.34 * len(times) + 1.4), layout="constrained")
+
+# Of which precision another model is, and of which ours beside it.
+COMPARISONS = {
+    "float32/float32": (False, False),
+    "int8/int8": (True, True),
+    "float32/int8": (False, True),
+}
+
+
+def ratios(milliseconds):
+    """Of each model's fastest form to that of our SqueezeBERT."""
+    fastest = {}
+    for form, value in milliseconds.items():
+        key = form.origin, form.is_int8
+        fastest[key] = min(value, fastest.get(key, value))
+    return {
+        origin: {
+            comparison: fastest[origin, theirs] / fastest[f"{OURS}, SqueezeBERT", ours]
+            for comparison, (theirs, ours) in COMPARISONS.items()
+        }
+        for origin in dict.fromkeys(form.origin for form in milliseconds)
+    }
+
+
+def print_ratios(table):
+    click.echo(f"\n{'Time to our SqueezeBERT, each at its fastest':46}", nl=False)
+    click.echo("".join(f"{comparison:>17}" for comparison in COMPARISONS))
+    for origin, row in table.items():
+        click.echo(f"{origin:46}" + "".join(f"{value:17.2f}" for value in row.values()))
+
+
+def peer_versions():
+    """What benchmarks/peers/requirements.txt names, as it is installed."""
+    code = (
+        "import json, sys; from importlib.metadata import version; "
+        "print(json.dumps({name: version(name) for name in sys.argv[1:]}))"
+    )
+    lines = (PEERS / "requirements.txt").read_text().splitlines()
+    names = [line.partition("==")[0] for line in lines if "==" in line]
+    return json.loads(subprocess.check_output([PEER_PYTHON, "-c", code, *names]))
+
+
+COLOURS = {
+    OURS: "#3e6fb0",
+    "litert-torch": "#4f9d69",
+    "ONNX Runtime": "#b07aa1",
+    "PyTorch": "#a0785a",
+}
+# Float32 is pale, int8 full, for bars and floors alike.
+ALPHA = {False: 0.5, True: 1.0}
+LINES = {"large matrices": ":", "own products": "--"}
+
+
+def draw(milliseconds, floors, path, title):
+    """A bar for each form, and lines where the floors of our SqueezeBERT are."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    projects = list(dict.fromkeys(form.project for form in milliseconds))
+    # A gap before each project.
+    rows = [i + projects.index(form.project) for i, form in enumerate(milliseconds)]
+    figure = Figure(figsize=(9, 0.25 * rows[-1] + 2.2), layout="constrained")
     axis = figure.subplots()
-    names, values = list(times), [1e3 * median(seconds) for seconds in times.values()]
-    bars = axis.barh(names, values, color="#3e6fb0", height=0.7)
-    axis.bar_label(bars, labels=[f"{value:.1f}" for value in values], padding=3)
-    for (name, value), colour in zip(
-        floors.items(), ("#9aa5b1", "#e08a1e"), strict=True
-    ):
-        axis.axvline(value, color=colour, linestyle="--", label=name)
+    bars = axis.barh(
+        rows,
+        milliseconds.values(),
+        color=[(COLOURS[form.project], ALPHA[form.is_int8]) for form in milliseconds],
+        height=0.8,
+    )
+    labels = [f"{value:.1f}" for value in milliseconds.values()]
+    axis.bar_label(bars, labels=labels, padding=3, fontsize=8)
+    names = [f"{form.model}, {form.precision}" for form in milliseconds]
+    axis.set_yticks(rows, names, fontsize=8)
+    axis.margins(x=0.08, y=0.02)
+    for form, value in floors.items():
+        axis.axvline(
+            value,
+            color="#d1661a",
+            alpha=ALPHA[form.is_int8],
+            linestyle=LINES[form.model],
+            linewidth=1.2,
+            label=f"floor of ours, {form.model}, {form.precision}: {value:.1f}",
+        )
+    patches = [Patch(color=COLOURS[project], label=project) for project in projects]
+    lines, _ = axis.get_legend_handles_labels()
+    figure.legend(
+        handles=patches + lines,
+        loc="outside lower center",
+        ncols=2,
+        fontsize=8,
+        frameon=False,
+    )
     axis.invert_yaxis()
-    axis.set_xlabel("ms (median), one text of 128 tokens")
+    axis.set_xlabel("ms (median); float32 is pale")
     axis.set_title(title, fontsize=9)
-    axis.legend(loc="lower right", fontsize=8)
     axis.spines[["top", "right"]].set_visible(False)
     with atomic_file(path) as draft:
         figure.savefig(draft, dpi=150, format="png")
 
 
 @click.command(help=__doc__)
+@click.option("--peers", is_flag=True, help="Run Hugging Face's models, too.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keeps the exported files, which another run then takes as they are.",
+)
+@click.option("--layers", default=12, show_default=True, help="Layers of ours.")
 @click.option("--rounds", default=30, show_default=True, help="Turns of each form.")
 @click.option("--threads", default=1, show_default=True, help="Threads of each.")
 @click.option("--json", "json_path", type=click.Path(), help="Where figures go.")
 @click.option("--plot", type=click.Path(), help="Where a picture goes.")
-def main(rounds, threads, json_path, plot):
-    base = SqueezeBertConfig()
-    bert = base.replace(**{n: 1 for n in vars(base) if n.endswith("_groups")})
-    with tempfile.TemporaryDirectory() as folder:
-        forms = our_forms(
-            base,
-            "SqueezeBERT",
-            folder,
-            threads,
-            ("float32", "dynamic_ptq", "mixed", "int8"),
+def main(peers, folder, layers, rounds, threads, json_path, plot):
+    config = SqueezeBertConfig()
+    if peers and layers != config.num_hidden_layers:
+        raise click.UsageError(
+            f"--peers compares with published models, which needs the published "
+            f"{config.num_hidden_layers} layers. Received: --layers {layers}"
         )
-        forms |= our_forms(
-            bert, "BERT-base", folder, threads, ("float32", "dynamic_ptq", "mixed")
-        )
-        peaks = {
-            f"large matrices, {kind}": litert_form(
-                peak_file(folder, kind == "int8"), threads
-            )
-            for kind in ("float32", "int8")
-        }
-        title = f"12 layers of width 768, {SEQUENCE} tokens, {threads} thread(s)"
-        times = report(title, forms | peaks, rounds)
+    config = config.replace(num_hidden_layers=layers)
+    title = f"A text of {SEQUENCE} tokens, {threads} thread(s)"
+    with contextlib.ExitStack() as stack:
+        folder = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        forms = our_forms(config, folder, threads)
+        if peers:
+            forms |= stack.enter_context(peer_forms(folder / "peers", threads))
+        forms |= floor_forms(config, folder, threads)
+        named = {", ".join(form): run for form, run in forms.items()}
+        seconds = report(title, named, rounds)
 
-    peak_flops = 2 * PEAK_ROWS * PEAK_WIDTH**2 * PEAK_DEPTH
-    floors = {}
-    for name in peaks:
-        per_second = peak_flops / median(times.pop(name))
-        floor = 1e3 * encoder_flops(base) / per_second
-        floors[f"floor, {name.rpartition(' ')[2]}"] = floor
-        click.echo(
-            f"{name}: {per_second / 1e9:.0f} G operations a second; at this speed "
-            f"SqueezeBERT's {encoder_flops(base) / 1e9:.2f} G take {floor:.1f} ms"
-        )
+    times = dict(zip(forms, seconds.values(), strict=True))
+    floors = floors_in_ms(times, config)
+    milliseconds = {form: 1e3 * median(values) for form, values in times.items()}
+    table = ratios(milliseconds | floors)
+    print_ratios(table)
+
     around = surroundings()
     if json_path:
         figures = {
-            name: {"median_ms": 1e3 * median(s), "min_ms": 1e3 * min(s)}
-            for name, s in times.items()
+            ", ".join(form): {"median_ms": 1e3 * median(s), "min_ms": 1e3 * min(s)}
+            for form, s in times.items()
         }
-        with atomic_file(json_path) as draft:
-            draft.write_text(
-                json.dumps({**around, "floors_ms": floors, "forms": figures}, indent=2)
-            )
+        results = {
+            "machine": around["machine"],
+            "versions": around["versions"],
+            "peer_versions": peer_versions() if peers else {},
+            "date": around["date"],
+            "command": " ".join(["python", *sys.argv]),
+            "layers": layers,
+            "sequence_length": SEQUENCE,
+            "threads": threads,
+            "rounds": rounds,
+            "operations": classifier_flops(config, SEQUENCE),
+            "floors_ms": {", ".join(form): value for form, value in floors.items()},
+            "forms": figures,
+            "ratios": table,
+        }
+        write_json(json_path, results)
     if plot:
-        draw(
-            times,
-            floors,
-            plot,
-            f"{title}, {around['machine']['processor']}, {around['date']}",
-        )
+        caption = f"{title}, {around['machine']['processor']}, {around['date']}"
+        draw(milliseconds, floors, plot, caption)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,17 @@
 """The scripts of examples/ and benchmarks/ run."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tiny import CONFIG, make_model
+
+from keras_squeezebert.tflite import benchmark_tflite, export_tflite
 
 ROOT = Path(__file__).parents[1]
+SCHEMES = ("float32", "dynamic_ptq", "mixed", "int8")
 
 
 def run(script, *arguments, cwd):
@@ -46,3 +51,55 @@ def test_conversion_benchmark(tmp_path):
         "benchmarks/conversion.py", "--layers", "1", "--rounds", "1", cwd=tmp_path
     )
     assert printed.count("peak above the loaded model, of the file") == 2
+
+
+def test_latency_benchmark(tmp_path):
+    command = (
+        *("benchmarks/latency.py", "--layers", "1", "--rounds", "1"),
+        *("--folder", "files", "--json", "latency.json", "--plot", "latency.png"),
+    )
+    printed = run(*command, cwd=tmp_path)
+    results = json.loads((tmp_path / "latency.json").read_text())
+    forms = [f"keras-squeezebert, SqueezeBERT, {scheme}" for scheme in SCHEMES]
+    forms += [f"keras-squeezebert, BERT-base, {scheme}" for scheme in SCHEMES[:3]]
+    assert list(results["forms"]) == forms
+    assert all(name in printed for name in forms)
+    assert len(results["floors_ms"]) == 4
+    row = results["ratios"]["keras-squeezebert, SqueezeBERT"]
+    assert row["float32/float32"] == row["int8/int8"] == 1
+    assert (tmp_path / "latency.png").read_bytes().startswith(b"\x89PNG")
+
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "files").iterdir()}
+    run(*command, cwd=tmp_path)
+    assert files == {path: path.stat().st_mtime_ns for path in files}
+
+
+def test_lengths_benchmark(tmp_path):
+    printed = run(
+        *("benchmarks/lengths.py", "--layers", "1", "--rounds", "1"),
+        *("--lengths", "16", "--lengths", "32", "--plot", "lengths.png"),
+        cwd=tmp_path,
+    )
+    for form in ("float32, 16 tokens", "mixed, 32 tokens"):
+        assert form in printed
+    assert printed.count("times its work at the best length's speed") == 2
+    assert (tmp_path / "lengths.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_floors_are_the_work_of_the_graph(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import floors
+
+    model = make_model("SqueezeBertForSequenceClassification")
+    paths = [tmp_path / f"{name}.tflite" for name in ("model", "own", "int8", "large")]
+    export_tflite(model, paths[0], sequence_length=20)
+    floors.own_products_file(paths[1], CONFIG, 20, is_int8=False)
+    floors.own_products_file(paths[2], CONFIG, 20, is_int8=True)
+    floors.large_products_file(paths[3], is_int8=True)
+    graph, *ours, large = benchmark_tflite(paths, rounds=1)
+    pooler_and_head = CONFIG.hidden_size * (CONFIG.hidden_size + CONFIG.num_labels)
+    flops = floors.classifier_flops(CONFIG, 20)
+    assert flops == 2 * (graph.macs - pooler_and_head)
+    assert [2 * own.macs for own in ours] == [flops, flops]
+    assert 2 * large.macs == floors.LARGE_FLOPS
+    assert {file.xnnpack.count for file in (*ours, large)} == {1}
