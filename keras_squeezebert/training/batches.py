@@ -1,14 +1,119 @@
-"""text_batches: examples as a tf.data pipeline of tokens and labels."""
+"""batches: features, or texts, as a tf.data pipeline in an order known beforehand."""
+
+import itertools
 
 import numpy as np
 import tensorflow as tf
 
 from keras_squeezebert.config import SqueezeBertConfig
 from keras_squeezebert.data import TextExamples
-from keras_squeezebert.models.objectives import IGNORED_LABEL
+from keras_squeezebert.errors import InputError
+from keras_squeezebert.tasks import Features, SequenceClassification
+from keras_squeezebert.tasks.masking import Masking
 
-# Texts of about one length share a batch, so that little of it is padding.
-_BUCKET_WIDTH = 4
+# Batches that are sorted by length together: as few as mix well, as many as leave
+# little padding.
+_SORTED_TOGETHER = 50
+
+
+def batches(
+    features: Features,
+    *,
+    batch_size: int = 32,
+    seed: int | None = None,
+    epoch: int = 0,
+    hiding: Masking | None = None,
+) -> tf.data.Dataset:
+    """Batches for `fit` and `evaluate` of any model.
+
+    Every row is used once an epoch. Rows of about one length share a batch, which is as
+    long as the longest of them.
+
+    The first iteration over the dataset is the epoch `epoch`, each further one the
+    next. What is in an epoch depends on the seed and its number alone, so training
+    that was cut off after epoch 2 goes on with `epoch=3` as if it had not been.
+
+    Args:
+        features: Of a task.
+        batch_size: Rows of a batch; the last one of an epoch has fewer.
+        seed: Of the order, 0 or more. None sorts the rows by length, and makes every
+            iteration the epoch `epoch`.
+        epoch: The first epoch.
+        hiding: Hides pieces of the inputs, others every epoch, and leaves the labels:
+            it keeps a model from leaning on single words. Not for choices.
+
+    Returns:
+        A dataset of known length, of (inputs, labels), or of (inputs,) if the features
+        have no labels.
+
+    Raises:
+        InputError: A number is out of its range.
+
+    Example:
+        >>> ids = np.array([[2, 7, 3], [2, 3, 0], [2, 3, 0]], "int32")
+        >>> features = Features(
+        ...     inputs={"input_ids": ids, "attention_mask": np.sign(ids)},
+        ...     labels=np.array([1, 0, 2]),
+        ...     rows=np.arange(3),
+        ... )
+        >>> for inputs, labels in batches(features, batch_size=2):
+        ...     print(inputs["input_ids"].shape, labels.numpy())
+        (2, 2) [0 2]
+        (1, 3) [1]
+    """
+    for name, number, least in [
+        ("batch_size", batch_size, 1),
+        ("seed", seed or 0, 0),
+        ("epoch", epoch, 0),
+    ]:
+        if number < least:
+            raise InputError(
+                f"`{name}` must be {least} or more. Received: {name}={number}"
+            )
+    epochs = itertools.repeat(epoch) if seed is None else itertools.count(epoch)
+    columns = (features.inputs, features.labels)[: 1 if features.labels is None else 2]
+    lengths = features.lengths  # (rows,)
+
+    def one_epoch():
+        number = next(epochs)
+        for rows in _batches_of_rows(lengths, batch_size, seed, number):
+            inputs, labels = features.batch(rows, number)
+            if hiding is not None:
+                hidden, _ = hiding(inputs["input_ids"], rows, number)
+                inputs = {**inputs, "input_ids": hidden}
+            yield (inputs, labels)[: len(columns)]
+
+    dataset = tf.data.Dataset.from_generator(
+        one_epoch, output_signature=tf.nest.map_structure(_any_size, columns)
+    )
+    # Generators hide their length, which progress bars and schedules need.
+    count = len(_batches_of_rows(lengths, batch_size, seed, epoch))
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def _batches_of_rows(lengths, batch_size, seed, epoch) -> list[np.ndarray]:
+    """The rows of each batch of an epoch."""
+    if seed is None:
+        return _cut(np.argsort(lengths, kind="stable"), batch_size)
+    rng = np.random.default_rng([seed, epoch])
+    parts = _cut(rng.permutation(len(lengths)), batch_size * _SORTED_TOGETHER)
+    found = []
+    for rows in parts:
+        found += _cut(rows[np.argsort(lengths[rows], kind="stable")], batch_size)
+    rng.shuffle(found)
+    return found
+
+
+def _cut(rows, size):
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def _any_size(array):
+    return tf.TensorSpec((None,) * array.ndim, array.dtype)
+
+
+# === Texts
 
 
 def text_batches(
@@ -21,25 +126,23 @@ def text_batches(
     shuffle_seed: int | None = None,
     mask_rate: float = 0.0,
 ) -> tf.data.Dataset:
-    """Batches for `fit`, `evaluate` and `predict` of a sequence classifier.
-
-    Every example is used once an epoch. Each batch is padded to its own longest text.
+    """Batches of texts for `fit` and `evaluate` of a sequence classifier.
 
     Args:
         examples: Texts; with labels, which must be among the config's.
         tokenizer: A `SqueezeBertTokenizerFast`.
         config: The model's `SqueezeBertConfig`.
-        batch_size: Examples of a batch; the last ones of each length have fewer.
+        batch_size: Examples of a batch; the last one has fewer.
         max_length: Tokens at which a text is truncated.
         shuffle_seed: Reshuffles before every epoch; None keeps the examples of one
             length in their order.
-        mask_rate: Share of the word pieces replaced by `[MASK]`, others every epoch.
-            It keeps a model that is trained from scratch from leaning on single words.
+        mask_rate: Share of the word pieces replaced by `[MASK]`, with a
+            `shuffle_seed` others every epoch. It keeps a model that is trained from
+            scratch from leaning on single words.
 
     Returns:
-        A dataset of known length, of (inputs, labels), or of (inputs,) if the
-        examples have no labels: inputs a dict of int32 (batch, seq), labels int32
-        (batch,).
+        As :func:`batches`: inputs a dict of int32 (batch, seq), labels (batch,), or
+        (batch, labels) where a text has any number of them.
 
     Raises:
         InputError: A label is not among the config's.
@@ -48,27 +151,22 @@ def text_batches(
         >>> from keras_squeezebert import SqueezeBertConfig, SqueezeBertTokenizerFast
         >>> examples = TextExamples(["good", "bad"], ["yes", "no"])
         >>> config = SqueezeBertConfig(id2label={0: "no", 1: "yes"})
-        >>> batches = text_batches(examples, SqueezeBertTokenizerFast(), config)
-        >>> [labels.numpy().tolist() for _, labels in batches]
+        >>> dataset = text_batches(examples, SqueezeBertTokenizerFast(), config)
+        >>> [labels.numpy().tolist() for _, labels in dataset]
         [[1, 0]]
     """
-    inputs = tokenizer(examples.texts, examples.text_pairs, max_length=max_length)
-    labels = None
-    if examples.labels is not None:
-        labels = examples.label_ids(config.label2id)
-    return token_batches(
-        inputs,
-        labels,
-        tokenizer,
+    features = SequenceClassification().encode(examples, tokenizer, config, max_length)
+    return batches(
+        features,
         batch_size=batch_size,
-        shuffle_seed=shuffle_seed,
-        mask_rate=mask_rate,
+        seed=shuffle_seed,
+        hiding=_hiding(tokenizer, mask_rate, shuffle_seed),
     )
 
 
 def token_batches(
-    inputs,
-    labels,
+    inputs: dict[str, np.ndarray],
+    labels: np.ndarray | None,
     tokenizer,
     *,
     batch_size: int = 32,
@@ -87,55 +185,32 @@ def token_batches(
         mask_rate: As there.
 
     Returns:
-        A dataset of known length, of (inputs, labels) or (inputs,).
+        As there.
 
     Example:
         >>> from keras_squeezebert import SqueezeBertTokenizerFast
         >>> tokenizer = SqueezeBertTokenizerFast()
         >>> inputs = tokenizer(["to Oslo", "hello"])
         >>> labels = np.array([[-100, 0, 1, -100], [-100, 0, -100, -100]])
-        >>> batches = token_batches(inputs, labels, tokenizer, batch_size=1)
-        >>> [labels.numpy().tolist() for _, labels in batches]
-        [[[-100, 0, 1, -100]], [[-100, 0, -100]]]
+        >>> dataset = token_batches(inputs, labels, tokenizer, batch_size=1)
+        >>> [labels.numpy().tolist() for _, labels in dataset]
+        [[[-100, 0, -100]], [[-100, 0, 1, -100]]]
     """
-    columns = (inputs,) if labels is None else (inputs, np.int32(labels))
-    rows, longest = inputs["input_ids"].shape
-    dataset = tf.data.Dataset.from_tensor_slices(columns)
-    if shuffle_seed is not None:
-        dataset = dataset.shuffle(rows, seed=shuffle_seed)
-    dataset = dataset.map(_without_padding)
-    if mask_rate:
-        dataset = dataset.map(_masking(tokenizer, mask_rate, shuffle_seed))
-    boundaries = list(range(_BUCKET_WIDTH, longest + 1, _BUCKET_WIDTH))
-    fillers = (dict.fromkeys(inputs, 0), IGNORED_LABEL)[: len(columns)]
-    dataset = dataset.bucket_by_sequence_length(
-        lambda inputs, *_: tf.size(inputs["input_ids"]),
-        boundaries,
-        [batch_size] * (len(boundaries) + 1),
-        padding_values=fillers,
+    features = Features(
+        inputs=inputs,
+        labels=None if labels is None else np.asarray(labels, "int32"),
+        labels_of_tokens=np.ndim(labels) == 2,
+        rows=np.arange(len(inputs["input_ids"])),
     )
-    # Buckets hide the number of batches, which progress bars and schedules need.
-    lengths = inputs["attention_mask"].sum(axis=-1)
-    _, in_bucket = np.unique(np.digitize(lengths, boundaries), return_counts=True)
-    batches = int(np.ceil(in_bucket / batch_size).sum())
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches))
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    return batches(
+        features,
+        batch_size=batch_size,
+        seed=shuffle_seed,
+        hiding=_hiding(tokenizer, mask_rate, shuffle_seed),
+    )
 
 
-def _without_padding(inputs, *labels):
-    length = tf.reduce_sum(inputs["attention_mask"])
-    inputs = {name: ids[:length] for name, ids in inputs.items()}
-    of_tokens = [label[:length] if label.shape.rank else label for label in labels]
-    return inputs, *of_tokens
-
-
-def _masking(tokenizer, mask_rate, seed):
-    def mask(inputs, *labels):
-        ids = inputs["input_ids"]
-        masked = tf.random.uniform(tf.shape(ids), seed=seed) < mask_rate
-        for special in (tokenizer.cls_token_id, tokenizer.sep_token_id):
-            masked &= ids != special
-        ids = tf.where(masked, tokenizer.mask_token_id, ids)
-        return {**inputs, "input_ids": ids}, *labels
-
-    return mask
+def _hiding(tokenizer, rate, seed):
+    if not rate:
+        return None
+    return Masking(tokenizer, rate, seed=seed or 0, mask_share=1.0, random_share=0.0)
