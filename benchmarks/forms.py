@@ -41,7 +41,7 @@ def _prepared(model, scheme):
     if scheme not in ("mixed", "int8"):
         return model
     rng = np.random.default_rng(0)
-    ids = rng.integers(1000, 30000, (8, 128)).astype("int32")
+    ids = rng.integers(5, model.config.vocab_size, (8, 128)).astype("int32")
     inputs = {
         "input_ids": ids,
         "attention_mask": np.ones_like(ids),

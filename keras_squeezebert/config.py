@@ -132,7 +132,7 @@ class SqueezeBertConfig:
         | name | layers × width | heads | encoder's parameters |
         |---|---|---|---|
         | `base` | 12 × 768 | 12 | 26.7 M |
-        | `medium` | 8 × 512 | 8 | 7.9 M |
+        | `medium` | 6 × 768 | 12 | 13.3 M |
         | `small` | 6 × 384 | 12 | 3.3 M |
         | `mini` | 4 × 256 | 4 | 1.0 M |
         | `bert-base` | 12 × 768 | 12 | 85.1 M |

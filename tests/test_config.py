@@ -236,7 +236,7 @@ def test_replacing_the_width_replaces_that_of_the_embeddings():
 
 ENCODER_PARAMETERS = {
     "base": 26_661_888,
-    "medium": 7_917_568,
+    "medium": 13_330_944,
     "small": 3_347_712,
     "mini": 996_352,
     "bert-base": 85_054_464,
