@@ -1,6 +1,7 @@
 """SqueezeBertTokenizer: texts to ids inside the graph."""
 
 import dataclasses
+import functools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -95,15 +96,32 @@ class SqueezeBertTokenizer(TokenizerBase, keras.layers.Layer):
     def call(
         self, texts, text_pairs=None, max_length=None, padding=None, truncation=True
     ):
-        limit = self._limit(max_length, padding, truncation, text_pairs is not None)
-        texts = _as_tensor(texts, "texts")
-        segments = [self._pieces(texts)]
-        if text_pairs is not None:
-            text_pairs = _as_tensor(text_pairs, "text_pairs")
-            if texts.shape[0] is not None and text_pairs.shape[0] is not None:
-                check_pairs(texts.shape[0], text_pairs.shape[0])
-            segments.append(self._pieces(text_pairs))
-        if truncation:
+        paired = text_pairs is not None
+        limit = self._limit(max_length, padding, truncation, paired)
+        batches = [_as_tensor(texts, "texts")]
+        if paired:
+            batches.append(_as_tensor(text_pairs, "text_pairs"))
+            counts = [batch.shape[0] for batch in batches]
+            if None not in counts:
+                check_pairs(*counts)
+        width = limit if (padding or self.padding) == "max_length" else None
+        outputs, lengths = self._encode(batches, limit if truncation else None, width)
+        if limit is not None and not truncation:
+            _check_lengths(lengths, limit)
+        return outputs
+
+    # Op by op, an eager call would take ten times as long.
+    @functools.partial(tf.function, autograph=False, reduce_retracing=True)
+    def _encode(self, batches, limit, width):
+        """The outputs of a call, and how many tokens each row has.
+
+        Args:
+            batches: One or two string tensors (batch,).
+            limit: What rows are cut to, if they are.
+            width: What rows are padded to; None is the longest.
+        """
+        segments = [self._pieces(texts) for texts in batches]
+        if limit is not None:
             segments = _truncate(segments, limit - 1 - len(segments))
 
         batch = segments[0].nrows()
@@ -111,19 +129,18 @@ class SqueezeBertTokenizer(TokenizerBase, keras.layers.Layer):
         for segment in segments:
             row += [segment, tf.fill([batch, 1], self.sep_token_id)]
         tokens = tf.concat(row, axis=1)  # (batch, tokens), ragged
-        if limit is not None and not truncation:
-            _check_lengths(tokens.row_lengths(), limit)
 
-        fixed = limit if (padding or self.padding) == "max_length" else None
-        ids = tokens.to_tensor(self.pad_token_id, shape=(None, fixed))
-        width = fixed or tf.shape(ids)[1]
-        mask = tf.sequence_mask(tokens.row_lengths(), width, tf.int32)
-        first = tf.sequence_mask(2 + segments[0].row_lengths(), width, tf.int32)
-        return {
+        ids = tokens.to_tensor(self.pad_token_id, shape=(None, width))
+        lengths = tokens.row_lengths()
+        columns = width or tf.shape(ids)[1]
+        mask = tf.sequence_mask(lengths, columns, tf.int32)
+        first = tf.sequence_mask(2 + segments[0].row_lengths(), columns, tf.int32)
+        outputs = {
             "input_ids": ids,
             "attention_mask": mask,
             "token_type_ids": mask - first,
         }
+        return outputs, lengths
 
     def compute_output_spec(
         self, texts, text_pairs=None, max_length=None, padding=None, truncation=True
