@@ -1,6 +1,7 @@
 """The scripts of examples/ and benchmarks/ run."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,26 @@ def test_text_in_the_graph(tmp_path):
     printed = run("examples/text_in_the_graph.py", cwd=tmp_path)
     assert printed.count("'will it rain in paris tomorrow' is 'weather'") == 2
     assert (tmp_path / "intents.tflite").stat().st_size > 1e6
+
+
+def test_named_entities(tmp_path):
+    printed = run("examples/named_entities.py", cwd=tmp_path)
+    scores = re.findall(r"F1 ([\d.]+)", printed)
+    assert len(scores) == 2 and min(map(float, scores)) > 0.95
+    assert "'type': 'LOC', 'text': 'Rio de Janeiro', 'start': 23" in printed
+
+
+def test_family_benchmark(tmp_path):
+    folder = tmp_path / "shapes"
+    command = ("benchmarks/family.py", "--shapes", "1", "--rounds", "1")
+    printed = run(*command, "--folder", folder, "--plot", "family.png", cwd=tmp_path)
+    assert printed.count("* 4 × 256") == 2  # alone, it is the best, in both forms
+    # A file of another program beside them.
+    other = folder / "4-256-64-1-float32-128.tflite"
+    printed = run(
+        *(*command, "--folder", folder, "--peer", "float32", other), cwd=tmp_path
+    )
+    assert f"{other.stem}: " in printed
 
 
 def test_grouped_conv_benchmark(tmp_path):
