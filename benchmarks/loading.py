@@ -12,13 +12,13 @@ import subprocess
 import sys
 import tempfile
 from functools import partial
-from pathlib import Path
 from statistics import median
 
 import click
 import numpy as np
 import tensorflow as tf
 import tokenizers
+from peers_python import peers_python
 from turns import report
 
 from keras_squeezebert import (
@@ -32,7 +32,6 @@ from keras_squeezebert.demo.surroundings import surroundings
 from keras_squeezebert.files import write_json
 from keras_squeezebert.tokenizers.vocabulary import BERT_UNCASED_VOCAB
 
-PEERS = Path(__file__).with_name("peers")
 BATCH = 1000  # texts
 
 # === Starts, each the program of a process
@@ -92,7 +91,7 @@ def starts(folder, layers, peers_python):
         "from_pretrained": (sys.executable, LOAD),
         "from_pretrained and one prediction": (sys.executable, LOAD + PREDICT),
     }
-    if peers_python.exists():
+    if peers_python:
         programs |= {
             "transformers, from_pretrained": (peers_python, PEER_LOAD),
             "transformers, and one prediction": (
@@ -100,11 +99,6 @@ def starts(folder, layers, peers_python):
                 PEER_LOAD + PEER_PREDICT,
             ),
         }
-    else:
-        click.echo(
-            f"The peers are left out, for there is no {peers_python}. "
-            "benchmarks/peers/setup makes it; --peers-python names another."
-        )
     return {
         name: partial(run_python, python, program.format(**values))
         for name, (python, program) in programs.items()
@@ -194,12 +188,7 @@ def report_speeds(forms, rounds):
 @click.command(help=__doc__)
 @click.option("--layers", default=12, show_default=True, help="Encoder layers.")
 @click.option("--rounds", default=5, show_default=True, help="Turns of each.")
-@click.option(
-    "--peers-python",
-    default=PEERS / ".venv/bin/python",
-    type=click.Path(path_type=Path),
-    help="Interpreter that has PyTorch and transformers.",
-)
+@peers_python
 @click.option("--json", "json_path", type=click.Path(), help="Where figures go.")
 def main(layers, rounds, peers_python, json_path):
     # Or the Rust library takes all cores, and only in batches.

@@ -20,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 from elsewhere import start
 from keras import ops
+from peers_python import PEERS, peers_python
 from turns import report
 
 from keras_squeezebert import (
@@ -30,7 +31,6 @@ from keras_squeezebert import (
 from keras_squeezebert.demo.surroundings import surroundings
 from keras_squeezebert.files import write_json
 
-PEERS = Path(__file__).with_name("peers")
 HEAD_SIZE = 64  # of BERT, at every width
 
 # === Forms of the grouped convolution that take the place of the batched matmul
@@ -117,11 +117,7 @@ def our_steps(config, inputs, labels):
 @contextlib.contextmanager
 def peer_steps(python, *sizes):
     """The steps of PyTorch by name; none where its environment is not there."""
-    if not python.exists():
-        click.echo(
-            f"The peers are left out, for there is no {python}. "
-            "benchmarks/peers/setup makes it; --peers-python names another."
-        )
+    if python is None:
         yield {}
         return
     with start(python, PEERS / "training.py", *map(str, sizes)) as steps:
@@ -144,12 +140,7 @@ def has_bfloat16():
 @click.option("--seq", default=128, show_default=True, help="Tokens of each text.")
 @click.option("--rounds", default=5, show_default=True, help="Turns of each form.")
 @click.option("--threads", default=1, show_default=True, help="Threads of each.")
-@click.option(
-    "--peers-python",
-    default=PEERS / ".venv/bin/python",
-    type=click.Path(path_type=Path),
-    help="Interpreter that has PyTorch and transformers.",
-)
+@peers_python
 @click.option("--json", "json_path", type=click.Path(), help="Where figures go.")
 def main(layers, width, batch, seq, rounds, threads, peers_python, json_path):
     tf.config.threading.set_intra_op_parallelism_threads(threads)
