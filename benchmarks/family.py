@@ -7,7 +7,6 @@ say nothing of accuracy. The vocabulary is small, as its size costs bytes and no
 Files of other models run beside them: --peer float32 MobileBERT-float32.tflite.
 """
 
-import json
 import tempfile
 from pathlib import Path
 from statistics import median
@@ -19,7 +18,7 @@ from turns import report
 
 from keras_squeezebert import SqueezeBertConfig, SqueezeBertModel
 from keras_squeezebert.demo.surroundings import surroundings
-from keras_squeezebert.files import atomic_file
+from keras_squeezebert.files import atomic_file, write_json
 
 SEQUENCE = 128
 FORMS = ("float32", "mixed")
@@ -182,10 +181,7 @@ def main(folder, peer_files, shapes, rounds, threads, json_path, plot):
         click.echo(f"{path.stem}: {milliseconds[path.stem]:.2f} ms")
     around = surroundings()
     if json_path:
-        with atomic_file(json_path) as draft:
-            draft.write_text(
-                json.dumps({**around, "forms": results, "peers_ms": peers}, indent=2)
-            )
+        write_json(json_path, {**around, "forms": results, "peers_ms": peers})
     if plot:
         caption = f"{title}, {around['machine']['processor']}, {around['date']}"
         draw(results, peers, plot, caption)

@@ -64,7 +64,9 @@ class Form(NamedTuple):
 
 def our_forms(config, folder, threads):
     """The classifier in every scheme, and BERT from the same code."""
-    bert = config.replace(**{n: 1 for n in vars(config) if n.endswith("_groups")})
+    bert = SqueezeBertConfig.preset(
+        "bert-base", num_hidden_layers=config.num_hidden_layers
+    )
     forms = {}
     for model, model_config, schemes in [
         ("SqueezeBERT", config, ("float32", "dynamic_ptq", "mixed", "int8")),

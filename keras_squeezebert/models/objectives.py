@@ -12,14 +12,24 @@ from keras_squeezebert.layers.base import PACKAGE
 IGNORED_LABEL = -100
 
 
+def problem_type(config):
+    """The problem type that the config of a classifier names, or else implies.
+
+    Example:
+        >>> from keras_squeezebert import SqueezeBertConfig
+        >>> problem_type(SqueezeBertConfig(id2label={0: "stars"}))
+        'regression'
+    """
+    implied = "regression" if config.num_labels == 1 else "single_label_classification"
+    return config.problem_type or implied
+
+
 def sequence_classification(config):
     """Loss and metrics by `config.problem_type`."""
-    problem_type = config.problem_type or (
-        "regression" if config.num_labels == 1 else "single_label_classification"
-    )
-    if problem_type == "regression":
+    problem = problem_type(config)
+    if problem == "regression":
         return {"loss": keras.losses.MeanSquaredError(), "metrics": ["mae"]}
-    if problem_type == "multi_label_classification":
+    if problem == "multi_label_classification":
         # A logit of 0 is a probability of one half.
         accuracy = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
         loss = keras.losses.BinaryCrossentropy(from_logits=True)

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_squeezebert.config import SqueezeBertConfig
 from keras_squeezebert.data import TextExamples, sorted_labels
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.inference import label_scores
 from keras_squeezebert.layers.embeddings import check_length
 from keras_squeezebert.metrics import METRICS
 from keras_squeezebert.models import SqueezeBertForSequenceClassification
+from keras_squeezebert.models.objectives import problem_type
 from keras_squeezebert.tasks.features import Features
 from keras_squeezebert.tasks.pieces import truncated_rows, word_pieces
 from keras_squeezebert.tasks.task import Task
@@ -130,17 +130,6 @@ class SequenceClassification(Task):
         if labels and isinstance(labels[0], list):
             labels = [label for several in labels for label in several]
         return sorted_labels(labels or [])
-
-
-def problem_type(config: SqueezeBertConfig) -> str:
-    """What a classifier is trained on: the config's problem type, or what it implies.
-
-    Example:
-        >>> problem_type(SqueezeBertConfig(id2label={0: "stars"}))
-        'regression'
-    """
-    implied = "regression" if config.num_labels == 1 else "single_label_classification"
-    return config.problem_type or implied
 
 
 def _label_array(examples, config):

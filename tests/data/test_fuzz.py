@@ -82,7 +82,7 @@ for name, task in GLUE.items():
             )
 
 
-def read_or_refuse(folder, name, content, read):
+def assert_read_or_refused(folder, name, content, read):
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -118,7 +118,7 @@ def mutations(draw, content):
 def test_mutated_files(tmp_path_factory, name, data):
     file, content, read = READERS[name]
     mutated = data.draw(mutations(content))
-    read_or_refuse(tmp_path_factory.mktemp("fuzz"), file, mutated, read)
+    assert_read_or_refused(tmp_path_factory.mktemp("fuzz"), file, mutated, read)
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -126,7 +126,7 @@ def test_mutated_files(tmp_path_factory, name, data):
 @given(content=st.binary(max_size=100))
 def test_random_bytes(tmp_path_factory, name, content):
     file, _, read = READERS[name]
-    read_or_refuse(tmp_path_factory.mktemp("fuzz"), file, content, read)
+    assert_read_or_refused(tmp_path_factory.mktemp("fuzz"), file, content, read)
 
 
 @pytest.mark.parametrize("name", READERS)
