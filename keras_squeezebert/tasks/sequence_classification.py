@@ -41,7 +41,7 @@ class SequenceClassification(Task):
         InputError: The threshold is not in [0, 1], or there is no such metric.
 
     Example:
-        >>> from keras_squeezebert import SqueezeBertTokenizerFast
+        >>> from keras_squeezebert import SqueezeBertConfig, SqueezeBertTokenizerFast
         >>> config = SqueezeBertConfig(id2label={0: "no", 1: "yes"})
         >>> examples = TextExamples(["so good", "bad"], ["yes", "no"])
         >>> task = SequenceClassification()
