@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from statistics import mean
 
@@ -22,19 +23,23 @@ import click
 import keras
 import numpy as np
 
-from keras_squeezebert import (
-    SqueezeBertForSequenceClassification,
-    SqueezeBertForTokenClassification,
-    SqueezeBertTokenizerFast,
-)
+from keras_squeezebert import SqueezeBertTokenizerFast
 from keras_squeezebert.data import (
+    TextExamples,
+    TokenExamples,
     load_clinc150,
     read_conll,
     read_examples,
-    sorted_labels,
 )
-from keras_squeezebert.metrics import entities
-from keras_squeezebert.models.objectives import IGNORED_LABEL, SmoothedCrossentropy
+from keras_squeezebert.tasks import (
+    Evaluation,
+    Features,
+    SequenceClassification,
+    Task,
+    TokenClassification,
+    model_outputs,
+)
+from keras_squeezebert.tasks.masking import Masking
 from keras_squeezebert.tflite import (
     LiteRTModel,
     calibrate,
@@ -42,9 +47,10 @@ from keras_squeezebert.tflite import (
     quantize_aware,
 )
 from keras_squeezebert.tokenizers.pruning import prune_vocabulary
-from keras_squeezebert.training import fine_tune, token_batches
+from keras_squeezebert.training import Recipe, batches, fine_tune
 from keras_squeezebert.training.start import scratch_config
 
+BATCH_SIZE = 64
 CALIBRATION_BATCHES = 40
 # With int8 simulated; the rate is the default of `squeezebert quantize`.
 TRAINING_STEPS = 240
@@ -53,145 +59,117 @@ PEER_EXAMPLES = 300  # from which AI Edge Quantizer takes its ranges
 
 
 @dataclass(frozen=True)
-class Task:
+class Benchmark:
     """A data set, and how a small model is trained on it from random weights.
 
-    `read` gives the texts and labels of "train" and "test"; a label is a string, or a
-    list of them, one for each word of the text.
+    `read` gives the examples of "train" and "test", in the task's container.
     """
 
     read: Callable
-    model_class: type
+    task: Task
     max_length: int
     epochs: int
     metric: str
-    loss: object = "auto"
+    label_smoothing: float = 0.0
+
+    def recipe(self, seed: int, epochs: int, learning_rate: float) -> Recipe:
+        """As the demo is trained."""
+        return Recipe(
+            epochs=epochs,
+            batch_size=BATCH_SIZE,
+            learning_rate=learning_rate,
+            decay="cosine",
+            label_smoothing=self.label_smoothing,
+            seed=seed,
+        )
 
 
 def read_clinc150(_data):
-    splits = {name: load_clinc150(name) for name in ("train", "test")}
-    return {name: (split.texts, split.labels) for name, split in splits.items()}
+    return {name: load_clinc150(name) for name in ("train", "test")}
 
 
 def read_sst2(data):
-    splits = {}
-    for name, file in [("train", "train.tsv"), ("test", "dev.tsv")]:
-        split = read_examples(data / "glue/SST-2" / file, "sentence")
-        splits[name] = (split.texts, split.labels)
-    return splits
+    files = {"train": "train.tsv", "test": "dev.tsv"}
+    return {
+        name: read_examples(data / "glue/SST-2" / file, "sentence")
+        for name, file in files.items()
+    }
 
 
 def read_conll2003(data):
-    splits = {}
-    for name, file in [("train", "eng.train"), ("test", "eng.testb")]:
-        split = read_conll(data / "ner/conll2003" / file)
-        splits[name] = ([" ".join(words) for words in split.words], split.tags)
-    return splits
+    files = {"train": "eng.train", "test": "eng.testb"}
+    return {
+        name: read_conll(data / "ner/conll2003" / file) for name, file in files.items()
+    }
 
 
-TASKS = {
-    "clinc150": Task(
-        read_clinc150,
-        SqueezeBertForSequenceClassification,
-        32,
-        7,
-        "accuracy",
-        SmoothedCrossentropy(0.1),  # as the demo is trained
+BENCHMARKS = {
+    "clinc150": Benchmark(
+        read_clinc150, SequenceClassification(), 32, 7, "accuracy", label_smoothing=0.1
     ),
-    "sst2": Task(read_sst2, SqueezeBertForSequenceClassification, 64, 2, "accuracy"),
-    "conll2003": Task(
-        read_conll2003, SqueezeBertForTokenClassification, 128, 12, "entity F1"
-    ),
+    "sst2": Benchmark(read_sst2, SequenceClassification(), 64, 2, "accuracy"),
+    "conll2003": Benchmark(read_conll2003, TokenClassification(), 128, 12, "entity F1"),
 }
-
-# === From texts to arrays
-
-
-def encoded(split, tokenizer, label2id, max_length):
-    """Inputs (texts, seq), and label ids (texts,) or (texts, seq)."""
-    texts, labels = split
-    inputs = tokenizer(
-        texts, max_length=max_length, padding="max_length", return_offsets_mapping=True
-    )
-    offsets = inputs.pop("offset_mapping")  # (texts, seq, 2)
-    if isinstance(labels[0], str):
-        return inputs, np.array([label2id[label] for label in labels])
-    ids = np.full(offsets.shape[:2], IGNORED_LABEL)  # (texts, seq)
-    for row, (text, tags) in enumerate(zip(texts, labels, strict=True)):
-        starts = np.cumsum([0] + [len(word) + 1 for word in text.split(" ")])
-        word_at = dict(zip(starts.tolist(), tags, strict=False))
-        for position, (start, end) in enumerate(offsets[row].tolist()):
-            if end and start in word_at:  # the first piece of a word
-                ids[row, position] = label2id[word_at[start]]
-    return inputs, ids
-
-
-def score(logits, labels, config):
-    """Accuracy; of labels of tokens, the F1 of whole entities."""
-    predicted = logits.argmax(axis=-1)
-    if labels.ndim == 1:
-        return float((predicted == labels).mean())
-    rows = [labels[i] != IGNORED_LABEL for i in range(len(labels))]
-
-    def names(ids):
-        return [
-            [config.id2label[int(i)] for i in ids[r][kept]]
-            for r, kept in enumerate(rows)
-        ]
-
-    return entities(names(labels), names(predicted))["f1"]
-
 
 # === Training
 
 
-def distinct(labels):
-    return sorted_labels(
-        labels
-        if isinstance(labels[0], str)
-        else [tag for tags in labels for tag in tags]
-    )
+def texts_of(examples: TextExamples | TokenExamples) -> list[str]:
+    if isinstance(examples, TokenExamples):
+        return [" ".join(words) for words in examples.words]
+    return examples.texts
 
 
-def train_float(task, splits, folder, seed):
+def train_float(benchmark, splits, folder, seed):
     """A model of 4 layers of width 256, trained from random weights."""
-    texts, labels = splits["train"]
+    task, train = benchmark.task, splits["train"]
     keras.utils.set_random_seed(seed)
-    vocabulary = prune_vocabulary(None, texts)
-    tokenizer = SqueezeBertTokenizerFast(vocabulary, model_max_length=task.max_length)
+    vocabulary = prune_vocabulary(None, texts_of(train))
+    tokenizer = SqueezeBertTokenizerFast(
+        vocabulary, model_max_length=benchmark.max_length
+    )
     config = scratch_config(
         len(vocabulary),
-        distinct(labels),
-        max_position_embeddings=task.max_length,
+        task.label_names(train),
+        max_position_embeddings=benchmark.max_length,
         hidden_dropout_prob=0.2,
         attention_probs_dropout_prob=0.2,
     )
     model = task.model_class(config)
-    inputs, ids = encoded(splits["train"], tokenizer, config.label2id, task.max_length)
-    batches = token_batches(
-        inputs, ids, tokenizer, batch_size=64, shuffle_seed=seed, mask_rate=0.15
-    )
     fine_tune(
         model,
-        batches,
-        epochs=task.epochs,
-        learning_rate=1.5e-3,
-        loss=task.loss,
+        task.encode(train, tokenizer, config),
+        recipe=benchmark.recipe(seed, benchmark.epochs, learning_rate=1.5e-3),
+        hiding=Masking(tokenizer, 0.15, seed=seed, mask_share=1.0, random_share=0.0),
         verbose=2,
     )
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
+def some_rows(features: Features, count: int, seed: int) -> Features:
+    """As many rows, chosen at random; or all, if there are no more."""
+    order = np.random.default_rng(seed).permutation(len(features))
+    rows = np.sort(order[:count])
+    inputs, labels = features.batch(rows)
+    return Features(
+        inputs=inputs,
+        labels=labels,
+        rows=features.rows[rows],
+        labels_of_tokens=features.labels_of_tokens,
+    )
+
+
 # === Quantization
 
 
-def forms(model, loss, batches, folder, examples):
+def forms(benchmark, model, features, folder, seed):
     """By name, functions that write a form of a model to a path and give its source.
 
-    The first is what the last two start from.
+    The first is what the last two start from. The features are those of the training
+    data.
     """
-    length = examples["input_ids"].shape[-1]
+    length = benchmark.max_length
 
     def exported(path, source=model, **arguments):
         export_tflite(source, path, length, **arguments)
@@ -199,15 +177,13 @@ def forms(model, loss, batches, folder, examples):
 
     def calibrated(path, scheme, steps=0):
         quantized = quantize_aware(model, scheme)
-        calibrate(quantized, batches.take(CALIBRATION_BATCHES), progress=False)
+        some = batches(features, batch_size=BATCH_SIZE, seed=seed)
+        calibrate(quantized, some.take(CALIBRATION_BATCHES), progress=False)
         if steps:
-            some = batches.take(steps)
             fine_tune(
                 quantized,
-                some,
-                epochs=1,
-                learning_rate=LEARNING_RATE,
-                loss=loss,
+                some_rows(features, steps * BATCH_SIZE, seed),
+                recipe=benchmark.recipe(seed, 1, LEARNING_RATE),
                 verbose=2,
             )
         return exported(path, quantized)
@@ -220,7 +196,10 @@ def forms(model, loss, batches, folder, examples):
         ranges = None
         if peer.need_calibration:
             rows = [
-                {name: ids[i : i + 1] for name, ids in examples.items()}
+                {
+                    name: np.pad(ids[i : i + 1], [(0, 0), (0, length - ids.shape[-1])])
+                    for name, ids in features.inputs.items()
+                }
                 for i in range(PEER_EXAMPLES)
             ]
             ranges = peer.calibrate({"serving_default": rows}, num_threads=2)
@@ -243,32 +222,37 @@ def forms(model, loss, batches, folder, examples):
     }
 
 
-def measure(task, splits, folder, seed):
+def predicted(task, model, test: Evaluation, progress=False):
+    """The answers, and of them the labels of all texts, or of all words."""
+    outputs = model_outputs(task, model, test.features, progress=progress)
+    answers = task.decode(outputs, test.features, test.examples, test.config)
+    if isinstance(task, TokenClassification):
+        return answers, list(chain(*(answer["tags"] for answer in answers)))
+    return answers, [answer["label"] for answer in answers]
+
+
+def measure(benchmark, splits, folder, seed):
     """Makes the forms that results.jsonl lacks, and adds what each of them reaches."""
+    task = benchmark.task
     model = task.model_class.from_pretrained(folder / "float")
     tokenizer = SqueezeBertTokenizerFast.from_pretrained(folder / "float")
     config = model.config
-    train, test = (
-        encoded(splits[name], tokenizer, config.label2id, task.max_length)
-        for name in ("train", "test")
-    )
-    batches = token_batches(*train, tokenizer, batch_size=64, shuffle_seed=seed)
-    inputs, labels = test
+    train = task.encode(splits["train"], tokenizer, config)
+    test = Evaluation(task, splits["test"], tokenizer, config)
     results = folder / "results.jsonl"
     done = {result["form"] for result in read_results(results)}
-    for form, make in forms(model, task.loss, batches, folder, train[0]).items():
+    for form, make in forms(benchmark, model, train, folder, seed).items():
         if form in done:
             continue
         keras.utils.set_random_seed(seed)
         path = folder / f"{re.sub('[^a-z0-9]+', '-', form.lower())}.tflite"
         source = make(path)
-        logits = LiteRTModel(path)(inputs, progress=True)["logits"]
-        expected = source.predict(inputs, verbose=0)
-        same = logits.argmax(axis=-1) == expected.argmax(axis=-1)
+        answers, labels = predicted(task, LiteRTModel(path), test, progress=True)
+        _, expected = predicted(task, source, test)
         result = {
             "form": form,
-            "score": score(logits, labels, config),
-            "agreement": float(same[labels != IGNORED_LABEL].mean()),
+            "score": task.score(test.examples, answers, config)[test.metric.primary],
+            "agreement": float(np.equal(labels, expected).mean()),
             "bytes": path.stat().st_size,
         }
         with results.open("a") as file:
@@ -308,18 +292,18 @@ def print_table(task_name, metric, seeds, output):
 
 @click.command(help=__doc__)
 @click.argument("data", type=click.Path(file_okay=False, path_type=Path))
-@click.argument("task_name", type=click.Choice(list(TASKS)))
+@click.argument("task_name", type=click.Choice(list(BENCHMARKS)))
 @click.option("--output", required=True, type=click.Path(path_type=Path))
 @click.option("--seeds", default=(0, 1, 2), multiple=True, type=int)
 def main(data, task_name, output, seeds):
-    task = TASKS[task_name]
-    splits = task.read(data)
+    benchmark = BENCHMARKS[task_name]
+    splits = benchmark.read(data)
     for seed in seeds:
         folder = output / task_name / str(seed)
         if not (folder / "float").exists():
-            train_float(task, splits, folder / "float", seed)
-        measure(task, splits, folder, seed)
-    print_table(task_name, task.metric, seeds, output)
+            train_float(benchmark, splits, folder / "float", seed)
+        measure(benchmark, splits, folder, seed)
+    print_table(task_name, benchmark.metric, seeds, output)
 
 
 if __name__ == "__main__":

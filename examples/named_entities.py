@@ -25,8 +25,7 @@ from keras_squeezebert.tflite import (
     export_tflite,
     quantize_aware,
 )
-from keras_squeezebert.training import fine_tune
-from keras_squeezebert.training.batches import batches
+from keras_squeezebert.training import Recipe, batches, fine_tune
 from keras_squeezebert.training.start import scratch_config
 
 LENGTH = 64  # tokens of the .tflite; longer sentences are several rows
@@ -68,8 +67,8 @@ def main(train_path=None, test_path=None):
     task, tokenizer = TokenClassification(), SqueezeBertTokenizerFast()
     config = scratch_config(tokenizer.vocab_size, task.label_names(train))
     model = task.model_class(config)
-    training = batches(task.encode(train, tokenizer, config, LENGTH), seed=0)
-    fine_tune(model, training, epochs=2, learning_rate=1e-3, verbose=2)
+    features = task.encode(train, tokenizer, config, LENGTH)
+    fine_tune(model, features, recipe=Recipe(epochs=2, learning_rate=1e-3), verbose=2)
 
     def tag(runs, examples):
         """What Keras or a .tflite says of each word."""
@@ -78,7 +77,7 @@ def main(train_path=None, test_path=None):
         return task.decode(outputs, features, examples, config)
 
     quantized = quantize_aware(model)
-    calibrate(quantized, training.take(20))
+    calibrate(quantized, batches(features, seed=0).take(20))
     path = export_tflite(quantized, "names.tflite", LENGTH, tokenizer=tokenizer)
 
     for name, runs in [("Keras", model), ("names.tflite", LiteRTModel(path))]:

@@ -2,17 +2,19 @@
 
 from keras_squeezebert.data import sorted_labels
 from keras_squeezebert.models import SqueezeBertForSequenceClassification
-from keras_squeezebert.models.objectives import SmoothedCrossentropy
 from keras_squeezebert.quantization.calibrate import calibrate
 from keras_squeezebert.quantization.quantize_aware import quantize_aware
+from keras_squeezebert.tasks import Evaluation, SequenceClassification
+from keras_squeezebert.tasks.masking import Masking
 from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
 from keras_squeezebert.tokenizers.pruning import prune_vocabulary
-from keras_squeezebert.training import fine_tune, text_batches
+from keras_squeezebert.training import Recipe, batches, fine_tune
 from keras_squeezebert.training.start import scratch_config
 
 SEQUENCE_LENGTH = 32  # tokens; the longest of the training queries has 32
-SETTINGS = {"batch_size": 64, "max_length": SEQUENCE_LENGTH}
+BATCH_SIZE = 64
 CALIBRATION_BATCHES = 20
+TASK = SequenceClassification()
 
 
 def train(splits, epochs, seed):
@@ -30,43 +32,34 @@ def train(splits, epochs, seed):
     )
     model = SqueezeBertForSequenceClassification(config)
     # A model that starts from nothing leans on single words, unless some are hidden.
-    batches = _batches(splits, tokenizer, config, seed, mask_rate=0.15)
-    _fit(model, batches, tokenizer, splits, epochs, learning_rate=1.5e-3)
+    hiding = Masking(tokenizer, 0.15, seed=seed, mask_share=1.0, random_share=0.0)
+    _fit(model, tokenizer, splits, epochs, seed, learning_rate=1.5e-3, hiding=hiding)
     return model, tokenizer
 
 
 def calibrated(model, tokenizer, splits, seed):
     """A copy of the classifier with int8 simulated, its ranges found."""
     quantized = quantize_aware(model, "mixed")
-    batches = _batches(splits, tokenizer, model.config, seed)
-    calibrate(quantized, batches.take(CALIBRATION_BATCHES), progress=False)
+    features = TASK.encode(splits["train"], tokenizer, model.config)
+    some = batches(features, batch_size=BATCH_SIZE, seed=seed).take(CALIBRATION_BATCHES)
+    calibrate(quantized, some, progress=False)
     return quantized
 
 
 def train_quantized(quantized, tokenizer, splits, epochs, seed):
     """Trains the weights on, so that they are right once they are rounded."""
-    batches = _batches(splits, tokenizer, quantized.config, seed)
-    _fit(quantized, batches, tokenizer, splits, epochs, learning_rate=1e-4)
+    _fit(quantized, tokenizer, splits, epochs, seed, learning_rate=1e-4)
 
 
-def _batches(splits, tokenizer, config, seed, mask_rate=0.0):
-    return text_batches(
-        splits["train"],
-        tokenizer,
-        config,
-        shuffle_seed=seed,
-        mask_rate=mask_rate,
-        **SETTINGS,
-    )
-
-
-def _fit(model, batches, tokenizer, splits, epochs, learning_rate):
-    validation = text_batches(splits["validation"], tokenizer, model.config, **SETTINGS)
-    fine_tune(
-        model,
-        batches,
-        validation,
+def _fit(model, tokenizer, splits, epochs, seed, learning_rate, hiding=None):
+    recipe = Recipe(
         epochs=epochs,
+        batch_size=BATCH_SIZE,
         learning_rate=learning_rate,
-        loss=SmoothedCrossentropy(0.1),
+        decay="cosine",
+        label_smoothing=0.1,
+        seed=seed,
     )
+    train = TASK.encode(splits["train"], tokenizer, model.config)
+    validation = Evaluation(TASK, splits["validation"], tokenizer, model.config)
+    fine_tune(model, train, validation, recipe, hiding=hiding)

@@ -3,28 +3,17 @@
 import keras
 from keras import ops
 
-from keras_squeezebert.errors import InputError
 from keras_squeezebert.layers.base import (
     PACKAGE,
     ConfiguredLayer,
     kernel_initializer,
 )
 from keras_squeezebert.layers.layer_norm import LayerNorm
+from keras_squeezebert.lengths import check_length
 from keras_squeezebert.lowering import lookup
 from keras_squeezebert.quantization.points import QuantizationPoints
 
 TABLES = ("word_embeddings", "position_embeddings", "token_type_embeddings")
-
-
-def check_length(seq, config):
-    """Raises an `InputError` if a sequence of `seq` tokens is too long; None is not."""
-    limit = config.max_position_embeddings
-    if seq is not None and seq > limit:
-        raise InputError(
-            "The sequence is longer than the model's position embeddings: at most "
-            f"{limit} tokens fit (`max_position_embeddings`). Truncate the text, "
-            f"e.g. tokenizer(texts, max_length={limit}). Received: {seq} tokens"
-        )
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

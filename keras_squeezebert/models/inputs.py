@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_squeezebert.errors import InputError
-from keras_squeezebert.layers.embeddings import check_length
+from keras_squeezebert.lengths import check_length
 
 INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
 

@@ -7,21 +7,8 @@ of −100 are ignored in both.
 import keras
 from keras import ops
 
+from keras_squeezebert.labels import IGNORED_LABEL, problem_type
 from keras_squeezebert.layers.base import PACKAGE
-
-IGNORED_LABEL = -100
-
-
-def problem_type(config):
-    """The problem type that the config of a classifier names, or else implies.
-
-    Example:
-        >>> from keras_squeezebert import SqueezeBertConfig
-        >>> problem_type(SqueezeBertConfig(id2label={0: "stars"}))
-        'regression'
-    """
-    implied = "regression" if config.num_labels == 1 else "single_label_classification"
-    return config.problem_type or implied
 
 
 def sequence_classification(config):
@@ -94,6 +81,7 @@ class SmoothedCrossentropy(keras.losses.Loss):
 
     Args:
         label_smoothing: The share, in [0, 1).
+        ignore_class: A label that does not count, or None.
         **kwargs: `reduction` and `name` of `keras.losses.Loss`.
 
     Example:
@@ -106,18 +94,34 @@ class SmoothedCrossentropy(keras.losses.Loss):
         Szegedy et al. 2016, arXiv 1512.00567, section 7.
     """
 
-    def __init__(self, label_smoothing, name="smoothed_crossentropy", **kwargs):
+    def __init__(
+        self,
+        label_smoothing,
+        ignore_class=None,
+        name="smoothed_crossentropy",
+        **kwargs,
+    ):
         super().__init__(name=name, **kwargs)
         self.label_smoothing = label_smoothing
+        self.ignore_class = ignore_class
 
     def call(self, y_true, y_pred):
         labels = ops.one_hot(ops.cast(y_true, "int32"), ops.shape(y_pred)[-1])
-        return keras.losses.categorical_crossentropy(
+        losses = keras.losses.categorical_crossentropy(
             labels, y_pred, from_logits=True, label_smoothing=self.label_smoothing
         )
+        if self.ignore_class is None:
+            return losses
+        # Keras divides by the number of labels: let it be that of those that count.
+        counted = ops.cast(ops.not_equal(y_true, self.ignore_class), losses.dtype)
+        return losses * counted / ops.maximum(ops.mean(counted), 1e-9)
 
     def get_config(self):
-        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+        return {
+            **super().get_config(),
+            "label_smoothing": self.label_smoothing,
+            "ignore_class": self.ignore_class,
+        }
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

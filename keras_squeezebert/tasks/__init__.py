@@ -8,6 +8,7 @@
 is the same for every head.
 """
 
+from keras_squeezebert.tasks.evaluation import Evaluation
 from keras_squeezebert.tasks.features import Features
 from keras_squeezebert.tasks.fill_mask import FillMask
 from keras_squeezebert.tasks.masked_lm import MaskedLM
@@ -23,6 +24,7 @@ from keras_squeezebert.tasks.token_classification import (
 )
 
 __all__ = [
+    "Evaluation",
     "Features",
     "FillMask",
     "MaskedLM",

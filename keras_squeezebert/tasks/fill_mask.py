@@ -6,9 +6,8 @@ import numpy as np
 
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.inference import softmax
-from keras_squeezebert.layers.embeddings import check_length
+from keras_squeezebert.lengths import check_length
 from keras_squeezebert.metrics import METRICS
-from keras_squeezebert.models import SqueezeBertForMaskedLM
 from keras_squeezebert.tasks.features import Features
 from keras_squeezebert.tasks.pieces import truncated_rows, word_pieces
 from keras_squeezebert.tasks.task import Task, known
@@ -58,7 +57,7 @@ class FillMask(Task):
 
     top: int = 5
 
-    model_class = SqueezeBertForMaskedLM
+    architecture = "SqueezeBertForMaskedLM"
 
     def __post_init__(self):
         if self.top < 1:

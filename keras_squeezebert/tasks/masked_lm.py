@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_squeezebert.layers.embeddings import check_length
+from keras_squeezebert.labels import IGNORED_LABEL
+from keras_squeezebert.lengths import check_length
 from keras_squeezebert.metrics import METRICS
-from keras_squeezebert.models import SqueezeBertForMaskedLM
-from keras_squeezebert.models.objectives import IGNORED_LABEL
 from keras_squeezebert.tasks.features import Features
 from keras_squeezebert.tasks.masking import Masking
 from keras_squeezebert.tasks.pieces import Pieces, numbered, token_rows, word_pieces
@@ -78,7 +77,7 @@ class MaskedLM(Task):
     whole_words: bool = False
     seed: int = 0
 
-    model_class = SqueezeBertForMaskedLM
+    architecture = "SqueezeBertForMaskedLM"
 
     def encode(self, examples, tokenizer, config, max_length=None):
         limit = length_limit(max_length, "longest", True, False, tokenizer.options)

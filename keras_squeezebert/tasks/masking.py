@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_squeezebert.errors import InputError
-from keras_squeezebert.models.objectives import IGNORED_LABEL
+from keras_squeezebert.labels import IGNORED_LABEL
 from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
 from keras_squeezebert.tokenizers.vocabulary import PREFIX
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_squeezebert.inference import softmax
-from keras_squeezebert.layers.embeddings import check_length
+from keras_squeezebert.lengths import check_length
 from keras_squeezebert.metrics import METRICS
-from keras_squeezebert.models import SqueezeBertForMultipleChoice
 from keras_squeezebert.tasks.features import Features
 from keras_squeezebert.tasks.pieces import truncated_rows, word_pieces
 from keras_squeezebert.tasks.task import Task, known
@@ -35,7 +34,7 @@ class MultipleChoice(Task):
         ([{'choice': 0, 'scores': [0.75, 0.25]}], {'accuracy': 1.0})
     """
 
-    model_class = SqueezeBertForMultipleChoice
+    architecture = "SqueezeBertForMultipleChoice"
 
     def encode(self, examples, tokenizer, config, max_length=None):
         flat = [choice for choices in examples.choices for choice in choices]

@@ -6,9 +6,8 @@ import numpy as np
 
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.inference import softmax
-from keras_squeezebert.layers.embeddings import check_length
+from keras_squeezebert.lengths import check_length
 from keras_squeezebert.metrics import METRICS
-from keras_squeezebert.models import SqueezeBertForQuestionAnswering
 from keras_squeezebert.tasks.features import Features
 from keras_squeezebert.tasks.pieces import Pieces, numbered, token_rows, word_pieces
 from keras_squeezebert.tasks.spans import best_spans
@@ -82,7 +81,7 @@ class QuestionAnswering(Task):
     n_best: int = 20
     no_answer_threshold: float | None = None
 
-    model_class = SqueezeBertForQuestionAnswering
+    architecture = "SqueezeBertForQuestionAnswering"
 
     def __post_init__(self):
         least = {

@@ -1,8 +1,7 @@
-"""model_outputs: what a model gives for features, be it in Keras or a .tflite."""
+"""model_outputs: what a model gives for features, in whatever form it is."""
 
 from typing import Any
 
-import keras
 import numpy as np
 from tqdm import tqdm
 
@@ -24,7 +23,7 @@ def model_outputs(
 
     Args:
         task: The task that made the features.
-        model: Its Keras model, or a `LiteRTModel`.
+        model: Its Keras model, a `LiteRTModel` or a `SavedModel`.
         features: The rows.
         batch_size: Rows that run together.
         progress: Whether to show a progress bar.
@@ -65,7 +64,8 @@ def model_outputs(
 
 def _run(model, inputs):
     """Outputs by name, float32; that of a head without names is `logits`."""
-    if isinstance(model, keras.Model):
+    # Asked so, a .tflite need not wait for Keras.
+    if hasattr(model, "predict_on_batch"):
         outputs = model.predict_on_batch(inputs)
     else:
         outputs = model(_with_choices(inputs, model.input_shape))
@@ -76,7 +76,7 @@ def _run(model, inputs):
 
 def _with_choices(inputs, shape):
     """Inputs with as many choices as a file takes; those that are added are padding."""
-    if len(shape) == 2:
+    if len(shape) == 2 or shape[1] is None:
         return inputs
     added = max(0, shape[1] - inputs["input_ids"].shape[1])
     return {

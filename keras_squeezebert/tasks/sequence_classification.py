@@ -7,10 +7,9 @@ import numpy as np
 from keras_squeezebert.data import TextExamples, sorted_labels
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.inference import label_scores
-from keras_squeezebert.layers.embeddings import check_length
+from keras_squeezebert.labels import problem_type
+from keras_squeezebert.lengths import check_length
 from keras_squeezebert.metrics import METRICS
-from keras_squeezebert.models import SqueezeBertForSequenceClassification
-from keras_squeezebert.models.objectives import problem_type
 from keras_squeezebert.tasks.features import Features
 from keras_squeezebert.tasks.pieces import truncated_rows, word_pieces
 from keras_squeezebert.tasks.task import Task
@@ -59,7 +58,7 @@ class SequenceClassification(Task):
     threshold: float = 0.5
     metric_name: str | None = None
 
-    model_class = SqueezeBertForSequenceClassification
+    architecture = "SqueezeBertForSequenceClassification"
 
     def __post_init__(self):
         if not 0 <= self.threshold <= 1:

@@ -1,16 +1,18 @@
 """Task: what stands between examples and the model of one head."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from keras_squeezebert.config import SqueezeBertConfig
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.metrics import Metric
-from keras_squeezebert.models.pretrained_model import PretrainedModel
 from keras_squeezebert.tasks.features import Features
 from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
+
+if TYPE_CHECKING:
+    from keras_squeezebert.models.pretrained_model import PretrainedModel
 
 # By name, arrays with a first axis of rows.
 Outputs = dict[str, np.ndarray]
@@ -24,10 +26,18 @@ class Task(ABC):
     on the features (`model_outputs`), `decode` what it gives, and `score` that.
 
     Attributes:
-        model_class: The model that the features are for.
+        architecture: The name of the model's class that the features are for.
     """
 
-    model_class: ClassVar[type[PretrainedModel]]
+    architecture: ClassVar[str]
+
+    @property
+    def model_class(self) -> type["PretrainedModel"]:
+        """That class."""
+        # Only here: outputs of a .tflite are scored without Keras.
+        from keras_squeezebert import models
+
+        return getattr(models, self.architecture)
 
     @abstractmethod
     def encode(

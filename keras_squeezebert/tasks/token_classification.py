@@ -11,11 +11,10 @@ import numpy as np
 from keras_squeezebert.config import SqueezeBertConfig
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.inference import softmax
-from keras_squeezebert.layers.embeddings import check_length
+from keras_squeezebert.labels import IGNORED_LABEL
+from keras_squeezebert.lengths import check_length
 from keras_squeezebert.metrics import METRICS
 from keras_squeezebert.metrics.entities import spans as spans_of_entities
-from keras_squeezebert.models import SqueezeBertForTokenClassification
-from keras_squeezebert.models.objectives import IGNORED_LABEL
 from keras_squeezebert.tasks.features import Features
 from keras_squeezebert.tasks.pieces import Pieces, numbered, token_rows, word_pieces
 from keras_squeezebert.tasks.task import Task, known
@@ -68,7 +67,7 @@ class TokenClassification(Task):
         [[-100, 0, 1, -100, -100, -100]]
     """
 
-    model_class = SqueezeBertForTokenClassification
+    architecture = "SqueezeBertForTokenClassification"
 
     def encode(self, examples, tokenizer, config, max_length=None):
         limit = length_limit(max_length, "longest", True, False, tokenizer.options)

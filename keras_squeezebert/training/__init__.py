@@ -1,6 +1,7 @@
-"""Training: from examples to batches, and from batches to a fine-tuned model."""
+"""Training: from features to batches, and by a recipe to a fine-tuned model."""
 
-from keras_squeezebert.training.batches import text_batches, token_batches
+from keras_squeezebert.training.batches import batches, text_batches
 from keras_squeezebert.training.fine_tune import fine_tune
+from keras_squeezebert.training.recipe import Recipe
 
-__all__ = ["fine_tune", "text_batches", "token_batches"]
+__all__ = ["Recipe", "batches", "fine_tune", "text_batches"]

@@ -22,6 +22,7 @@ def batches(
     batch_size: int = 32,
     seed: int | None = None,
     epoch: int = 0,
+    skip: int = 0,
     hiding: Masking | None = None,
 ) -> tf.data.Dataset:
     """Batches for `fit` and `evaluate` of any model.
@@ -31,7 +32,8 @@ def batches(
 
     The first iteration over the dataset is the epoch `epoch`, each further one the
     next. What is in an epoch depends on the seed and its number alone, so training
-    that was cut off after epoch 2 goes on with `epoch=3` as if it had not been.
+    that was cut off in epoch 2, after 70 batches of it, goes on with `epoch=2, skip=70`
+    for the rest of it and with `epoch=3`, as if it had not been.
 
     Args:
         features: Of a task.
@@ -39,6 +41,7 @@ def batches(
         seed: Of the order, 0 or more. None sorts the rows by length, and makes every
             iteration the epoch `epoch`.
         epoch: The first epoch.
+        skip: How many batches at the beginning of an epoch are left out.
         hiding: Hides pieces of the inputs, others every epoch, and leaves the labels:
             it keeps a model from leaning on single words. Not for choices.
 
@@ -65,31 +68,38 @@ def batches(
         ("batch_size", batch_size, 1),
         ("seed", seed or 0, 0),
         ("epoch", epoch, 0),
+        ("skip", skip, 0),
     ]:
         if number < least:
             raise InputError(
                 f"`{name}` must be {least} or more. Received: {name}={number}"
             )
     epochs = itertools.repeat(epoch) if seed is None else itertools.count(epoch)
-    columns = (features.inputs, features.labels)[: 1 if features.labels is None else 2]
     lengths = features.lengths  # (rows,)
+
+    def batch(rows, number):
+        inputs, labels = features.batch(rows, number)
+        if hiding is not None:
+            hidden, _ = hiding(inputs["input_ids"], rows, number)
+            inputs = {**inputs, "input_ids": hidden}
+        return (inputs,) if labels is None else (inputs, labels)
 
     def one_epoch():
         number = next(epochs)
-        for rows in _batches_of_rows(lengths, batch_size, seed, number):
-            inputs, labels = features.batch(rows, number)
-            if hiding is not None:
-                hidden, _ = hiding(inputs["input_ids"], rows, number)
-                inputs = {**inputs, "input_ids": hidden}
-            yield (inputs, labels)[: len(columns)]
+        for rows in _batches_of_rows(lengths, batch_size, seed, number)[skip:]:
+            yield batch(rows, number)
 
-    dataset = tf.data.Dataset.from_generator(
-        one_epoch, output_signature=tf.nest.map_structure(_any_size, columns)
-    )
+    signature = tf.nest.map_structure(_any_size, batch(np.arange(1), epoch))
+    dataset = tf.data.Dataset.from_generator(one_epoch, output_signature=signature)
     # Generators hide their length, which progress bars and schedules need.
-    count = len(_batches_of_rows(lengths, batch_size, seed, epoch))
+    count = max(0, count_batches(features, batch_size) - skip)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
     return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def count_batches(features: Features, batch_size: int) -> int:
+    """How many batches there are in an epoch."""
+    return -(-len(features) // batch_size)  # rounded up
 
 
 def _batches_of_rows(lengths, batch_size, seed, epoch) -> list[np.ndarray]:
@@ -156,61 +166,10 @@ def text_batches(
         [[1, 0]]
     """
     features = SequenceClassification().encode(examples, tokenizer, config, max_length)
-    return batches(
-        features,
-        batch_size=batch_size,
-        seed=shuffle_seed,
-        hiding=_hiding(tokenizer, mask_rate, shuffle_seed),
-    )
-
-
-def token_batches(
-    inputs: dict[str, np.ndarray],
-    labels: np.ndarray | None,
-    tokenizer,
-    *,
-    batch_size: int = 32,
-    shuffle_seed: int | None = None,
-    mask_rate: float = 0.0,
-) -> tf.data.Dataset:
-    """As :func:`text_batches`, of texts that are tokens already.
-
-    Args:
-        inputs: What a tokenizer gives, a dict of int32 arrays (texts, seq).
-        labels: An int32 array with a label for each text, (texts,), or for each token,
-            (texts, seq), in which −100 is ignored; or None.
-        tokenizer: The `SqueezeBertTokenizerFast`.
-        batch_size: As there, and so are the others.
-        shuffle_seed: As there.
-        mask_rate: As there.
-
-    Returns:
-        As there.
-
-    Example:
-        >>> from keras_squeezebert import SqueezeBertTokenizerFast
-        >>> tokenizer = SqueezeBertTokenizerFast()
-        >>> inputs = tokenizer(["to Oslo", "hello"])
-        >>> labels = np.array([[-100, 0, 1, -100], [-100, 0, -100, -100]])
-        >>> dataset = token_batches(inputs, labels, tokenizer, batch_size=1)
-        >>> [labels.numpy().tolist() for _, labels in dataset]
-        [[[-100, 0, -100]], [[-100, 0, 1, -100]]]
-    """
-    features = Features(
-        inputs=inputs,
-        labels=None if labels is None else np.asarray(labels, "int32"),
-        labels_of_tokens=np.ndim(labels) == 2,
-        rows=np.arange(len(inputs["input_ids"])),
-    )
-    return batches(
-        features,
-        batch_size=batch_size,
-        seed=shuffle_seed,
-        hiding=_hiding(tokenizer, mask_rate, shuffle_seed),
-    )
-
-
-def _hiding(tokenizer, rate, seed):
-    if not rate:
-        return None
-    return Masking(tokenizer, rate, seed=seed or 0, mask_share=1.0, random_share=0.0)
+    hiding = None
+    if mask_rate:
+        seed = shuffle_seed or 0
+        hiding = Masking(
+            tokenizer, mask_rate, seed=seed, mask_share=1.0, random_share=0.0
+        )
+    return batches(features, batch_size=batch_size, seed=shuffle_seed, hiding=hiding)

@@ -1,13 +1,15 @@
-"""start_classifier: the model and tokenizer that fine-tuning begins with."""
+"""start_model: the model and the tokenizer that fine-tuning begins with."""
+
+import os
+from collections.abc import Sequence
 
 from keras_squeezebert.config import SqueezeBertConfig
-from keras_squeezebert.data import sorted_labels
 from keras_squeezebert.errors import InputError
-from keras_squeezebert.models import SqueezeBertForSequenceClassification
+from keras_squeezebert.models.pretrained_model import PretrainedModel
 from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
 
 
-def scratch_config(vocab_size, labels, preset="mini", **changes):
+def scratch_config(vocab_size, labels=None, preset="mini", **changes):
     """A configuration that trains from random weights.
 
     Weights start wider than BERT's 0.02: so little training would not get far from
@@ -15,7 +17,7 @@ def scratch_config(vocab_size, labels, preset="mini", **changes):
 
     Args:
         vocab_size: Word pieces of the tokenizer.
-        labels: Names of the classes.
+        labels: Names of the classes; None for a head that has none.
         preset: A name of `SqueezeBertConfig.preset`; "mini" takes a CPU minutes.
         **changes: Fields that replace the preset's.
 
@@ -23,53 +25,62 @@ def scratch_config(vocab_size, labels, preset="mini", **changes):
         >>> scratch_config(1000, ["no", "yes"]).hidden_size
         256
     """
-    fields = {
-        "vocab_size": vocab_size,
-        "initializer_range": 0.05,
-        "id2label": dict(enumerate(labels)),
-        **changes,
-    }
+    fields = {"vocab_size": vocab_size, "initializer_range": 0.05, **changes}
+    if labels is not None:
+        fields["id2label"] = dict(enumerate(labels))
     return SqueezeBertConfig.preset(preset, **fields)
 
 
-def start_classifier(labels, source=None, max_length=128, revision=None, preset="mini"):
-    """A sequence classifier to fine-tune, and its tokenizer.
+def start_model(
+    model_class: type[PretrainedModel],
+    labels: Sequence[str] | None = None,
+    source: str | os.PathLike | None = None,
+    *,
+    problem_type: str | None = None,
+    max_length: int = 128,
+    revision: str | None = None,
+    preset: str = "mini",
+) -> tuple[PretrainedModel, SqueezeBertTokenizerFast]:
+    """A model to fine-tune, and its tokenizer.
 
     Args:
-        labels: The labels of the training data, with repetitions.
+        model_class: Of the head.
+        labels: Names of the classes, as `Task.label_names` finds them; None for a head
+            that has none.
         source: A model to start from, a folder or an id on the Hugging Face Hub; None
             starts from random weights, with the vocabulary of uncased BERT.
-        max_length: Tokens of the longest text that the model will be given.
+        problem_type: Of a sequence classifier, as in `SqueezeBertConfig`.
+        max_length: Tokens of the longest row that the model will be given.
         revision: Branch, tag or commit on the Hub.
         preset: Shape of a model without a source, as in `scratch_config`.
 
     Returns:
-        `(model, tokenizer)`. The source's own labels are kept if the training data has
-        no others, so that training can go on; otherwise the head starts anew.
+        `(model, tokenizer)`. The source's own labels are kept if they are for the same
+        problem and the training data has no others, so that training can go on;
+        otherwise the head starts anew.
 
     Raises:
-        InputError: There is only one label, or the source's model is too short.
+        InputError: There are too few labels, or the source's model is too short.
 
     Example:
-        >>> model, _ = start_classifier(["yes", "no", "no"])
+        >>> from keras_squeezebert import SqueezeBertForSequenceClassification
+        >>> model, _ = start_model(SqueezeBertForSequenceClassification, ["no", "yes"])
         >>> model.config.id2label
         {0: 'no', 1: 'yes'}
     """
-    labels = sorted_labels(labels)
-    if len(labels) < 2:
-        raise InputError(
-            "The training data must have two different labels or more. "
-            f"Received: {', '.join(map(repr, labels)) or 'none'}"
-        )
+    fields = {}
+    if labels is not None:
+        _check_labels(labels, problem_type)
+        fields["id2label"] = dict(enumerate(labels))
+    if problem_type is not None:
+        fields["problem_type"] = problem_type
     if source is None:
-        tokenizer = SqueezeBertTokenizerFast(model_max_length=max(max_length, 512))
+        limit = max(max_length, 512)
+        tokenizer = SqueezeBertTokenizerFast(model_max_length=limit)
         config = scratch_config(
-            tokenizer.vocab_size,
-            labels,
-            preset,
-            max_position_embeddings=max(max_length, 512),
+            tokenizer.vocab_size, None, preset, max_position_embeddings=limit, **fields
         )
-        return SqueezeBertForSequenceClassification(config), tokenizer
+        return model_class(config), tokenizer
 
     tokenizer = SqueezeBertTokenizerFast.from_pretrained(source, revision=revision)
     config = SqueezeBertConfig.from_pretrained(source, revision=revision)
@@ -78,10 +89,22 @@ def start_classifier(labels, source=None, max_length=128, revision=None, preset=
             f"The model {source} takes at most {config.max_position_embeddings} "
             f"tokens. Received: max_length={max_length}"
         )
-    new_head = not set(labels) <= set(config.label2id)
+    new_head = labels is not None and not (
+        set(labels) <= set(config.label2id)
+        and problem_type in (None, config.problem_type)
+    )
     if new_head:
-        config = config.replace(id2label=dict(enumerate(labels)), problem_type=None)
-    model = SqueezeBertForSequenceClassification.from_pretrained(
+        config = config.replace(**{"problem_type": None, **fields})
+    model = model_class.from_pretrained(
         source, config=config, new_head=new_head, revision=revision
     )
     return model, tokenizer
+
+
+def _check_labels(labels, problem_type):
+    least = 2 if problem_type in (None, "single_label_classification") else 1
+    if len(labels) < least:
+        raise InputError(
+            "The training data must have two different labels or more. "
+            f"Received: {', '.join(map(repr, labels)) or 'none'}"
+        )

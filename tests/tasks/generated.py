@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from keras_squeezebert import SqueezeBertTokenizerFast
-from keras_squeezebert.models.objectives import IGNORED_LABEL
+from keras_squeezebert.labels import IGNORED_LABEL
 
 COMMON = [t for t in SqueezeBertTokenizerFast().vocabulary if t.isalpha()][:3000]
 

@@ -13,7 +13,7 @@ from scipy.special import log_softmax
 from keras_squeezebert import SqueezeBertConfig
 from keras_squeezebert.data import TextExamples
 from keras_squeezebert.errors import InputError
-from keras_squeezebert.models.objectives import IGNORED_LABEL
+from keras_squeezebert.labels import IGNORED_LABEL
 from keras_squeezebert.tasks import FillMask, MaskedLM
 
 CONFIG = SqueezeBertConfig()

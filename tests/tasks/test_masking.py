@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_squeezebert.errors import InputError
-from keras_squeezebert.models.objectives import IGNORED_LABEL
+from keras_squeezebert.labels import IGNORED_LABEL
 from keras_squeezebert.tasks.masking import Masking
 
 

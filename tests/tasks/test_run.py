@@ -1,6 +1,7 @@
 """One loop serves every head, in Keras and from a .tflite."""
 
 import json
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from keras_squeezebert.data import (
     TokenExamples,
 )
 from keras_squeezebert.tasks import (
+    Features,
     FillMask,
     MaskedLM,
     MultipleChoice,
@@ -24,8 +26,7 @@ from keras_squeezebert.tasks import (
     model_outputs,
 )
 from keras_squeezebert.tflite import LiteRTModel, export_tflite
-from keras_squeezebert.training import fine_tune
-from keras_squeezebert.training.batches import batches
+from keras_squeezebert.training import Recipe, fine_tune
 
 SEQ = 16
 TEXTS = ["ab cd", "a", "abc de fg h i j k", "who?", "x y z a b"]
@@ -67,7 +68,8 @@ def test_all_heads_are_served(task, tiny_tokenizer):
     """Outputs come in the order of the rows, and are those of each row by itself."""
     assert isinstance(task, Task)
     features = encoded(task, tiny_tokenizer)
-    model = make_model(task.model_class.__name__)
+    model = make_model(task.architecture)
+    assert type(model) is task.model_class
     answers, outputs = answered(task, model, features)
     assert len(answers) == len(EXAMPLES[task])
     for row in range(len(features)):
@@ -90,8 +92,7 @@ def files(tmp_path_factory):
     """Gives a model and its .tflite of a length that is not the features' own."""
     made = {}
 
-    def export(model_class):
-        name = model_class.__name__
+    def export(name):
         if name not in made:
             model = make_model(name, ONE_LAYER)
             choices = {"num_choices": 3} if name.endswith("MultipleChoice") else {}
@@ -105,7 +106,7 @@ def files(tmp_path_factory):
 @TASKS
 def test_a_tflite_gives_the_same(task, tiny_tokenizer, files):
     """Rows are shorter than its length, and choices fewer than its number."""
-    model, path = files(task.model_class)
+    model, path = files(task.architecture)
     features = encoded(task, tiny_tokenizer)
     found, _ = answered(task, LiteRTModel(path), features)
     expected, _ = answered(task, model, features)
@@ -129,14 +130,14 @@ def test_all_heads_learn(task, tiny_tokenizer):
     if features.labels is None:
         pytest.skip("filling gaps is not trained")
     config = ONE_LAYER.replace(**WITHOUT_DROPOUT)
-    model = make_model(task.model_class.__name__, config)
+    model = make_model(task.architecture, config)
     figure = task.metric(CONFIG).primary
     before = task.score(EXAMPLES[task], answered(task, model, features)[0], CONFIG)
     # The masking of epoch 0, again and again.
-    data = batches(features, batch_size=4)
-    history = fine_tune(model, data, epochs=25, learning_rate=5e-3, verbose=0)
-    loss = history.history["loss"]
-    assert loss[-1] < 0.6 * loss[0]
+    same = {field.name: getattr(features, field.name) for field in fields(Features)}
+    recipe = Recipe(epochs=25, batch_size=4, learning_rate=5e-3)
+    history = fine_tune(model, Features(**same), recipe=recipe, verbose=0)
+    assert history[-1]["loss"] < 0.6 * history[0]["loss"]
     after = task.score(EXAMPLES[task], answered(task, model, features)[0], CONFIG)
     better = after[figure] > before[figure]
     assert better == (task.metric(CONFIG).direction == "max")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keras_squeezebert import SqueezeBertConfig
 from keras_squeezebert.data import TokenExamples
 from keras_squeezebert.errors import InputError
-from keras_squeezebert.models.objectives import IGNORED_LABEL
+from keras_squeezebert.labels import IGNORED_LABEL
 from keras_squeezebert.tasks import TokenClassification, entities, word_spans
 
 NAMES = ["B-LOC", "I-LOC", "O", "B-PER", "I-PER"]

@@ -23,8 +23,8 @@ from keras_squeezebert.tasks import (
     SequenceClassification,
     TokenClassification,
 )
-from keras_squeezebert.training import text_batches, token_batches
-from keras_squeezebert.training.batches import batches
+from keras_squeezebert.tasks.masking import Masking
+from keras_squeezebert.training import batches, text_batches
 
 CONFIG = SqueezeBertConfig(id2label={0: "even", 1: "odd"})
 # Lengths of 3 to 32 tokens, in no order.
@@ -137,6 +137,9 @@ def test_an_unknown_label(tokenizer):
 # === Features of every task
 
 
+CHOICES = 3  # the place of a multiple choice among them
+
+
 @pytest.fixture(scope="module")
 def all_features(tokenizer):
     """Features of 3 to 32 tokens, of every kind of labels."""
@@ -218,6 +221,26 @@ def test_an_epoch_depends_on_the_seed_and_its_number(all_features, number):
     assert contents(batches(features, batch_size=8, seed=8)) != epochs[0]
 
 
+@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("seed", [None, 7])
+def test_the_rest_of_an_epoch(all_features, tokenizer, number, seed):
+    """What is left after some batches are the others, and the next epoch is whole."""
+    features = all_features[number]
+    options = {"batch_size": 8, "seed": seed}
+    if number != CHOICES:
+        options["hiding"] = Masking(tokenizer, 0.5)
+    whole = batches(features, epoch=2, **options)
+    epochs = [contents(whole), contents(whole)]
+    count = len(epochs[0])
+    for skip in (0, 1, count - 1, count):
+        rest = batches(features, epoch=2, skip=skip, **options)
+        assert len(rest) == count - skip
+        assert contents(rest) == epochs[0][skip:]
+    first = 2 if seed is None else 3
+    assert contents(batches(features, epoch=first, **options)) == epochs[1]
+    assert len(batches(features, skip=count + 1, **options)) == 0
+
+
 def test_part_of_an_epoch_is_one(all_features):
     """`take` and an iterator that is left do not shift the epochs after the next."""
     dataset = batches(all_features[1], batch_size=8, seed=7)
@@ -268,21 +291,11 @@ def test_fit_goes_through_the_epochs():
     assert not np.allclose(other_epochs, whole, atol=1e-4)
 
 
-# === Tokens
-
-
-def test_tokens_with_labels_of_each(tokenizer):
-    inputs = tokenizer(["one two three", "four"])
-    labels = np.arange(10).reshape(2, 5)
-    dataset = token_batches(inputs, labels, tokenizer, batch_size=1)
-    assert [y.tolist() for _, y in dataset.as_numpy_iterator()] == [
-        [[5, 6, 7]],
-        [[0, 1, 2, 3, 4]],
-    ]
+# === Bad input
 
 
 @pytest.mark.parametrize(
-    "number", [{"batch_size": 0}, {"seed": -1}, {"epoch": -2}], ids=str
+    "number", [{"batch_size": 0}, {"seed": -1}, {"epoch": -2}, {"skip": -1}], ids=str
 )
 def test_numbers_out_of_range(all_features, number):
     with pytest.raises(InputError, match=f"Received: {next(iter(number))}="):

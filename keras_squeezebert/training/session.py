@@ -1,0 +1,192 @@
+"""Session: one run of a training, which watches over its state."""
+
+import csv
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import filelock
+import keras
+
+from keras_squeezebert.errors import InputError
+from keras_squeezebert.files import atomic_file
+from keras_squeezebert.quantization.ranges import update_weight_ranges
+from keras_squeezebert.tasks import Evaluation
+from keras_squeezebert.training.recipe import Recipe
+from keras_squeezebert.training.state import TrainingState, assign, values_of
+
+STATE_FILE = "state.safetensors"
+HISTORY_FILE = "history.csv"
+LOCK_FILE = "lock"
+
+
+class Session(keras.callbacks.Callback):
+    """Scores each epoch, keeps the best weights, ends early, and saves the state.
+
+    As a context manager it begins with the state that is in its folder, if there is
+    one, and keeps the folder to itself.
+
+    Args:
+        model: The compiled model.
+        evaluation: Scores it after each epoch, or None.
+        recipe: What it is trained by.
+        steps_per_epoch: Batches of an epoch.
+        settings: What must be the same for a training to go on.
+        folder: Where the state is kept, or None.
+        save_seconds: How often.
+
+    Attributes:
+        state: The `TrainingState`.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        evaluation: Evaluation | None,
+        recipe: Recipe,
+        steps_per_epoch: int,
+        settings: dict[str, Any],
+        folder: str | os.PathLike | None,
+        save_seconds: float,
+    ):
+        super().__init__()
+        self.set_model(model)
+        self.evaluation = evaluation
+        self.recipe = recipe
+        self.steps_per_epoch = steps_per_epoch
+        self.folder = folder and Path(folder)
+        self.save_seconds = save_seconds
+        self.state = TrainingState(settings=settings)
+        self._saved_at = time.monotonic()
+
+    def __enter__(self):
+        if self.folder:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # The kernel takes the lock from a process that is killed.
+            self._lock = filelock.FileLock(self.folder / LOCK_FILE, blocking=False)
+            try:
+                self._lock.acquire()
+            except filelock.Timeout:
+                raise InputError(
+                    "One training at a time can use a folder; another process is at "
+                    f"it. Received: {self.folder}"
+                ) from None
+            try:
+                self._load()
+            except BaseException:
+                self._lock.release()
+                raise
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if self.folder:
+            try:
+                if kind is KeyboardInterrupt and self._steps % self.steps_per_epoch:
+                    self._save()
+            finally:
+                self._lock.release()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no epoch is left, or none that could be worth it."""
+        state, patience = self.state, self.recipe.patience
+        epochs = len(state.history)
+        if epochs == self.recipe.epochs:
+            return True
+        if patience is None or state.best_epoch is None:
+            return False
+        return epochs - 1 - state.best_epoch >= patience
+
+    def restore_best(self) -> None:
+        """Gives the model the weights of the best epoch, if there was an evaluation."""
+        if self.state.best:
+            assign(self.model.variables, self.state.best, "the best epoch")
+
+    # === What `fit` calls
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.state.metrics:  # of an epoch that goes on
+            counted = zip(self.model.metrics_variables, self.state.metrics, strict=True)
+            for variable, array in counted:
+                variable.assign_add(array)
+            self.state.metrics = []
+        is_last = self._steps % self.steps_per_epoch == 0
+        is_time = time.monotonic() - self._saved_at >= self.save_seconds
+        if self.folder and is_time and not is_last:
+            self._check_finite(logs)
+            self._save()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._check_finite(logs)
+        if self.evaluation:
+            if self.model.scheme:
+                update_weight_ranges(self.model)
+            scores = self.evaluation(self.model)
+            logs.update({f"val_{name}": value for name, value in scores.items()})
+        figures = {name: float(value) for name, value in logs.items()}
+        self.state.history.append(figures)
+        if self.evaluation and self._is_best(epoch):
+            self.state.best_epoch = epoch
+            self.state.best = values_of(self.model.variables)
+        if self.folder:
+            self._save(is_epoch_over=True)
+            write_history(self.folder / HISTORY_FILE, self.state.history)
+        self.model.stop_training = self.is_over
+
+    def _is_best(self, epoch):
+        if self.state.best_epoch is None:
+            return True
+        metric = self.evaluation.metric
+        new, best = (
+            self.state.history[number][f"val_{metric.primary}"]
+            for number in (epoch, self.state.best_epoch)
+        )
+        if math.isnan(best):  # as a correlation with a constant is
+            return True
+        return new > best if metric.direction == "max" else new < best
+
+    def _check_finite(self, logs):
+        if not math.isfinite(logs["loss"]):
+            raise InputError(
+                f"The loss is not finite any more, of {self._steps} steps. A lower "
+                "learning rate or a longer warm-up may help. Received: "
+                f"loss={logs['loss']}, learning_rate={self.recipe.learning_rate}"
+            )
+
+    # === The state's file
+
+    @property
+    def _steps(self):
+        """By the optimizer's own count, which no interrupt parts from the weights."""
+        # Not its `iterations`, which are the updates of accumulated gradients.
+        return int(self.model.optimizer.variables[0])
+
+    def _save(self, is_epoch_over=False):
+        self.state.steps = self._steps
+        counted = [] if is_epoch_over else self.model.metrics_variables
+        self.state.metrics = values_of(counted)
+        self.state.save(self.folder / STATE_FILE, self.model)
+        self.state.metrics = []
+        self._saved_at = time.monotonic()
+
+    def _load(self):
+        path = self.folder / STATE_FILE
+        if path.exists():
+            self.state = TrainingState.load(path, self.model, self.state.settings)
+
+
+def remove_state(folder: str | os.PathLike) -> None:
+    """Removes what a training needs to go on, and leaves its history."""
+    for name in (STATE_FILE, LOCK_FILE):
+        (Path(folder) / name).unlink(missing_ok=True)
+
+
+def write_history(path: str | os.PathLike, history: list[dict[str, float]]) -> None:
+    """Writes the figures of each epoch as CSV, the first epoch as 1."""
+    with atomic_file(path) as draft, open(draft, "w", newline="") as file:
+        writer = csv.DictWriter(file, ["epoch", *history[0]])
+        writer.writeheader()
+        for number, figures in enumerate(history, start=1):
+            writer.writerow({"epoch": number, **figures})
