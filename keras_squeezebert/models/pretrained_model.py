@@ -11,8 +11,8 @@ from keras_squeezebert.converters import load_checkpoint, save_checkpoint
 from keras_squeezebert.files import atomic_folder
 from keras_squeezebert.hub import pretrained_folder
 from keras_squeezebert.layers.base import values_follow
-from keras_squeezebert.models.distillation import Distillation
-from keras_squeezebert.models.inputs import check_inputs
+from keras_squeezebert.models.distillation import Distillation, SavedAnswers
+from keras_squeezebert.models.inputs import INPUT_NAMES, check_inputs
 from keras_squeezebert.models.optimizer import adamw
 from keras_squeezebert.quantization.points import current_scheme, quantizing
 from keras_squeezebert.quantization.quantize_aware import check_can_be_simulated
@@ -43,13 +43,14 @@ class PretrainedModel(keras.Model):
         **kwargs: `name`, `trainable` of `keras.Model`.
     """
 
+    _distillation = None
+
     def __init__(self, config, inputs, outputs, *, dtype=None, **kwargs):
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
         self.dtype_policy = keras.dtype_policies.get(dtype)
         self.config = config
         self.scheme = current_scheme()
         self.load_report = None
-        self._distillation = None
 
     # === Training
 
@@ -77,23 +78,31 @@ class PretrainedModel(keras.Model):
 
     def distill_from(
         self,
-        teacher: keras.Model | None,
+        teacher: keras.Model | SavedAnswers | None,
         weight: float = 0.5,
         temperature: float = 1.0,
+        *,
+        hidden_weight: float = 0.0,
+        attention_weight: float = 0.0,
     ) -> None:
-        """Has the training that follows learn from a teacher's answers, too.
+        """Has the training that follows learn from a teacher, too.
 
         Call it before `compile`. Evaluation goes by the labels alone, and what is saved
         knows of no teacher.
 
         Args:
             teacher: A trained model with this one's outputs, e.g. the one in float of
-                which this is the quantized copy; None ends it.
+                which this is the quantized copy; or its answers, see `save_answers`;
+                None ends it.
             weight: Share of the loss that is the distance to the teacher's answers.
             temperature: See :class:`Distillation`.
+            hidden_weight: Of the distance to its hidden states, added to the loss; see
+                :class:`LayerDistillation`.
+            attention_weight: Of the distance to its attention, likewise.
 
         Raises:
-            InputError: The teacher has other outputs, or a number is out of range.
+            InputError: The teacher has other outputs, or other layers than can be
+                learnt from; or a number is out of range.
 
         Example:
             >>> import numpy as np
@@ -116,9 +125,31 @@ class PretrainedModel(keras.Model):
         """
         self._distillation = None
         if teacher is not None:
-            distillation = Distillation(teacher, weight, temperature)
-            distillation.check(self)
-            self._distillation = distillation
+            self._distillation = Distillation(
+                self, teacher, weight, temperature, hidden_weight, attention_weight
+            )
+
+    @property
+    def distillation(self):
+        """The `Distillation` that :meth:`distill_from` began, or None."""
+        return self._distillation
+
+    @property
+    def variables(self):
+        """All that training changes, what maps to a teacher's width among it."""
+        taught = self._distillation
+        return super().variables + (taught.variables if taught else [])
+
+    @property
+    def trainable_weights(self):
+        """As `trainable_variables`; Keras on TensorFlow trains these."""
+        return self.trainable_variables
+
+    def call(self, inputs, training=None, mask=None):
+        layers = self._distillation and self._distillation.layers
+        if training and layers:
+            return layers.run_student(inputs)
+        return super().call(inputs, training=training, mask=mask)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -132,7 +163,9 @@ class PretrainedModel(keras.Model):
         """What a `.keras` file keeps of `compile`, and whether training had begun."""
         config = super().get_compile_config()
         if self.compiled:
-            config["optimizer_built"] = self.optimizer.built
+            # A state that is of a teacher's, too, fits no model of the file.
+            taught = self._distillation and self._distillation.variables
+            config["optimizer_built"] = self.optimizer.built and not taught
         return config
 
     def compile_from_config(self, config):
@@ -146,6 +179,8 @@ class PretrainedModel(keras.Model):
 
     def __call__(self, inputs, *args, **kwargs):
         check_inputs(inputs, self)
+        if isinstance(inputs, dict):  # without a teacher's answers
+            inputs = {name: inputs[name] for name in INPUT_NAMES}
         return super().__call__(inputs, *args, **kwargs)
 
     def fit(self, x=None, *args, **kwargs):

@@ -6,6 +6,7 @@ import pytest
 from tiny import ONE_LAYER, WITHOUT_DROPOUT, inputs_for, make_model, run, to_numpy
 
 from keras_squeezebert.errors import InputError
+from keras_squeezebert.models.distillation import SavedAnswers, output_shapes
 from keras_squeezebert.tflite import calibrate, quantize_aware
 
 CLASSIFIER = "SqueezeBertForSequenceClassification"
@@ -34,6 +35,22 @@ def cross_entropy(answer, output, temperature):
     return -(p * np.log(q)).sum(-1)
 
 
+def taught_loss(architecture, answers, outputs, mask, temperature):
+    """The mean over outputs of the cross entropies, without the padding."""
+    losses = []
+    for name, output in outputs.items():
+        answer, is_token = answers[name], mask != 0
+        if architecture == "SqueezeBertForQuestionAnswering":  # (batch, seq)
+            losses += [
+                cross_entropy(a[kept], o[kept], temperature)
+                for a, o, kept in zip(answer, output, is_token, strict=True)
+            ]
+            continue
+        distances = cross_entropy(answer, output, temperature)
+        losses.append((distances[is_token] if output.ndim == 3 else distances).mean())
+    return temperature**2 * np.mean(losses)
+
+
 def some(architecture):
     inputs = inputs_for(architecture, 3)
     labels = HEADS[architecture](
@@ -54,11 +71,13 @@ def test_the_loss(architecture, temperature):
     inputs, labels = some(architecture)
     by_labels = first_loss(student, inputs, labels)
     student.distill_from(teacher, weight=0.3, temperature=temperature)
-    answers, outputs = run(teacher, inputs), run(student, inputs)
-    distances = [cross_entropy(answers[k], outputs[k], temperature) for k in outputs]
-    if distances[0].ndim == 2:  # of tokens
-        distances = [d[inputs["attention_mask"] != 0] for d in distances]
-    taught = temperature**2 * np.mean([d.mean() for d in distances])
+    taught = taught_loss(
+        architecture,
+        run(teacher, inputs),
+        run(student, inputs),
+        inputs["attention_mask"],
+        temperature,
+    )
     expected = 0.7 * by_labels + 0.3 * taught
     assert first_loss(student, inputs, labels) == pytest.approx(expected, rel=1e-5)
     assert abs(taught - by_labels) > 0.01
@@ -130,11 +149,48 @@ def test_without_a_teacher_any_more():
     assert first_loss(student, inputs, labels) == pytest.approx(expected, rel=1e-6)
 
 
+# === Saved answers
+
+
+@pytest.mark.parametrize("architecture", HEADS)
+def test_answers_that_come_with_the_inputs(architecture):
+    teacher, student = make_model(architecture, CALM), make_model(architecture, CALM, 1)
+    inputs, labels = some(architecture)
+    student.distill_from(teacher, weight=0.3, temperature=2.0)
+    expected = first_loss(student, inputs, labels)
+    # What padding is answered does not count, and is not saved.
+    padding = inputs["attention_mask"] == 0
+    answers = {name: answer.copy() for name, answer in run(teacher, inputs).items()}
+    for answer in answers.values():
+        if answer.shape[:2] == padding.shape:
+            answer[padding] = 0
+    answered = {**inputs, **{f"teacher_{name}": a for name, a in answers.items()}}
+    student.distill_from(SavedAnswers(output_shapes(teacher)), 0.3, 2.0)
+    assert first_loss(student, answered, labels) == pytest.approx(expected, rel=1e-6)
+    # They are no inputs of the model.
+    for name, value in run(student, inputs).items():
+        np.testing.assert_array_equal(run(student, answered)[name], value)
+    student.evaluate(answered, labels, verbose=0)
+
+
+def test_answers_that_are_not_there():
+    student = make_model(CLASSIFIER, CALM)
+    student.distill_from(SavedAnswers(output_shapes(student)))
+    student.compile(run_eagerly=True)
+    with pytest.raises(InputError, match=r"hold no answers .* Received: input_ids"):
+        student.fit(*some(CLASSIFIER), verbose=0)
+
+
+# === What does not fit
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"weight": 1.5}, "`weight` .* weight=1.5"),
         ({"temperature": 0.0}, "`temperature` .* temperature=0.0"),
+        ({"hidden_weight": -1.0}, "`hidden_weight` .* hidden_weight=-1.0"),
+        ({"attention_weight": np.nan}, "`attention_weight` .* attention_weight=nan"),
     ],
 )
 def test_numbers_out_of_range(arguments, message):
@@ -145,5 +201,31 @@ def test_numbers_out_of_range(arguments, message):
 
 def test_a_teacher_of_other_labels():
     teacher = make_model(CLASSIFIER, CALM.replace(id2label={0: "a", 1: "b"}))
-    with pytest.raises(InputError, match=r"\(None, 2\) of the teacher, \(None, 3\)"):
-        make_model(CLASSIFIER, CALM).distill_from(teacher)
+    student = make_model(CLASSIFIER, CALM)
+    for of_it in (teacher, SavedAnswers(output_shapes(teacher))):
+        with pytest.raises(InputError, match=r"\(None, 2\)} of the teacher, .*, 3\)}"):
+            student.distill_from(of_it)
+
+
+def test_a_model_without_a_task():
+    model = make_model("SqueezeBertModel", CALM)
+    with pytest.raises(InputError, match=r"without a task .* a SqueezeBertModel"):
+        model.distill_from(model)
+
+
+def test_a_teacher_of_any_kind():
+    """As long as it has the outputs."""
+    x = {
+        name: keras.Input((None,), dtype="int32", name=name)
+        for name in ("input_ids", "attention_mask", "token_type_ids")
+    }
+    embedded = keras.layers.Embedding(101, 8)(x["input_ids"])
+    logits = keras.layers.Dense(3)(keras.ops.mean(embedded, axis=1))
+    teacher, student = keras.Model(x, logits), make_model(CLASSIFIER, CALM)
+    inputs, labels = some(CLASSIFIER)
+    student.distill_from(teacher, weight=1.0)
+    answers, outputs = run(teacher, inputs)["logits"], run(student, inputs)["logits"]
+    expected = cross_entropy(answers, outputs, 1.0).mean()
+    assert first_loss(student, inputs, labels) == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(InputError, match="a model of this package"):
+        student.distill_from(teacher, hidden_weight=1.0)
