@@ -4,12 +4,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from keras_squeezebert.config import CONFIG_FILE
-from keras_squeezebert.converters.key_table import HEADS
+from keras_squeezebert.architectures import BASE, named_architecture
 from keras_squeezebert.converters.official import official_checkpoint
-from keras_squeezebert.files import read_json
-
-BASE = "SqueezeBertModel"
 
 # In the order in which they decide; a classifier can belong to three classes.
 HEAD_KEYS = {
@@ -29,7 +25,7 @@ def trained_architecture(
         folder: Where it is; its config.json may tell the class.
         keys: Its tensors, by their modern names; else these tell the head.
     """
-    named = _named(folder)
+    named = named_architecture(folder)
     if named:
         return named
     official = official_checkpoint(source)
@@ -40,17 +36,3 @@ def trained_architecture(
         if any(key.startswith(prefix) for key in keys):
             return architecture
     return BASE
-
-
-def _named(folder):
-    """What `architectures` of config.json says, a BERT's class taken for ours."""
-    path = folder / CONFIG_FILE
-    architectures = read_json(path).get("architectures") if path.is_file() else None
-    if not isinstance(architectures, list) or len(architectures) != 1:
-        return None
-    name = str(architectures[0])
-    if name == "BertForPreTraining":  # masked LM, and a head that no class has
-        name = "BertForMaskedLM"
-    if name.startswith("Bert"):
-        name = f"Squeeze{name}"
-    return name if name in HEADS else None

@@ -1,89 +1,157 @@
-"""One way to run a model on text, be it a folder or a .tflite."""
+"""One way to load a model that runs on text: a folder, a .tflite or a SavedModel."""
 
 import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from keras_squeezebert.config import SqueezeBertConfig
+from keras_squeezebert.architectures import BASE, named_architecture
+from keras_squeezebert.config import CONFIG_FILE, SqueezeBertConfig
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
 
-_BATCH_SIZE = 32
 
-
-class KerasTextModel:
-    """A sequence classifier run by Keras on text; the twin of `LiteRTModel`.
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A model, and what its inputs are made with.
 
     Args:
-        source: A folder with a vocabulary, or an id on the Hugging Face Hub.
-
-    Attributes:
-        config: The model's `SqueezeBertConfig`.
-        model: The Keras model.
+        architecture: The name of its class, "SqueezeBertForQuestionAnswering" and so
+            on, which tells the head.
+        config: Its `SqueezeBertConfig`.
         tokenizer: Its `SqueezeBertTokenizerFast`.
-
-    Raises:
-        InputError: A file is missing or damaged.
+        model: What `model_outputs` runs: a Keras model, a `LiteRTModel` or a
+            `SavedModel`.
+        max_length: Most tokens that it takes.
     """
 
-    def __init__(self, source: str | os.PathLike):
-        from keras_squeezebert.models import SqueezeBertForSequenceClassification
-
-        self.model = SqueezeBertForSequenceClassification.from_pretrained(source)
-        if self.model.load_report.initialized:
-            raise InputError(
-                f"{source} holds no trained classifier: "
-                f"{', '.join(self.model.load_report.initialized)} is missing. Train "
-                "one with `squeezebert finetune sequence-classification`"
-            )
-        self.config = self.model.config
-        self.tokenizer = SqueezeBertTokenizerFast.from_pretrained(source)
-
-    def predict(self, texts, text_pairs=None, progress=False) -> dict[str, np.ndarray]:
-        """Logits, float (texts, num_labels), by the name `logits`."""
-        logits = []
-        for i in tqdm(range(0, len(texts), _BATCH_SIZE), disable=not progress):
-            part = slice(i, i + _BATCH_SIZE)
-            inputs = self.tokenizer(
-                texts[part],
-                text_pairs[part] if text_pairs is not None else None,
-                max_length=self.config.max_position_embeddings,
-            )
-            logits.append(self.model.predict_on_batch(inputs))
-        return {"logits": np.concatenate(logits)}
+    architecture: str
+    config: SqueezeBertConfig
+    tokenizer: SqueezeBertTokenizerFast
+    model: Any
+    max_length: int
 
 
-def load_text_model(path: str | os.PathLike):
-    """A `KerasTextModel` of a folder or Hub id, or a `LiteRTModel` of a .tflite file.
+def load_model(source: str | os.PathLike) -> LoadedModel:
+    """The model that a user names, of any head and in any form.
 
-    Both have `config` and `predict(texts, text_pairs, progress)`.
+    Args:
+        source: A model's folder or its id on the Hugging Face Hub, for Keras; a
+            `.tflite` file; or the folder of a SavedModel, in which, or in its
+            `assets.extra`, `config.json` and `vocab.txt` lie.
 
     Raises:
-        InputError: There is nothing at `path`, or no classifier with single labels.
-    """
-    if os.path.isfile(path) or str(path).endswith(".tflite"):
-        from keras_squeezebert.tflite import LiteRTModel
+        InputError: There is no such model, a file of it is missing or damaged, or it
+            has no trained head.
 
-        model = LiteRTModel(path)
-    else:
-        model = KerasTextModel(path)
-    if model.config is None:
+    Example:
+        >>> import tempfile
+        >>> from keras_squeezebert import SqueezeBertForTokenClassification
+        >>> config = SqueezeBertConfig(
+        ...     hidden_size=32, intermediate_size=64,
+        ...     num_hidden_layers=1, num_attention_heads=4,
+        ... )
+        >>> folder = tempfile.mkdtemp()
+        >>> SqueezeBertForTokenClassification(config).save_pretrained(folder)
+        >>> SqueezeBertTokenizerFast().save_pretrained(folder)
+        >>> loaded = load_model(folder)
+        >>> loaded.architecture, loaded.max_length
+        ('SqueezeBertForTokenClassification', 512)
+    """
+    from keras_squeezebert.saved_model import SAVED_MODEL_FILE
+
+    if os.path.isfile(source) or str(source).endswith(".tflite"):
+        return _load_tflite(source)
+    if os.path.isfile(os.path.join(source, SAVED_MODEL_FILE)):
+        return _load_saved_model(source)
+    return load_keras_model(source)
+
+
+def load_keras_model(source: str | os.PathLike) -> LoadedModel:
+    """The Keras model in a folder, or of an id on the Hub, of the head that it has.
+
+    Args:
+        source: The folder or the id.
+
+    Raises:
+        InputError: As of :func:`load_model`.
+    """
+    from keras_squeezebert import models
+    from keras_squeezebert.converters.architecture import trained_architecture
+    from keras_squeezebert.converters.legacy import modern_key
+    from keras_squeezebert.converters.readers import read_weights
+
+    folder, tensors = read_weights(source)
+    architecture = trained_architecture(source, folder, map(modern_key, tensors))
+    if architecture is None:
+        raise _nameless(source)
+    model = getattr(models, architecture).from_pretrained(source)
+    missing = model.load_report.initialized
+    if missing:
         raise InputError(
-            "A .tflite without config does not tell its labels. Export it with "
-            "`squeezebert export`, or put the model's config.json beside it. "
-            f"Received: {path}"
+            f"{source} holds no trained {architecture}: it lacks {', '.join(missing)}. "
+            "Train one with `squeezebert finetune`"
         )
-    if model.config.num_labels < 2 or model.config.problem_type not in (
-        None,
-        "single_label_classification",
-    ):
+    return LoadedModel(
+        architecture,
+        model.config,
+        SqueezeBertTokenizerFast.from_pretrained(source),
+        model,
+        model.config.max_position_embeddings,
+    )
+
+
+def _load_tflite(path):
+    from keras_squeezebert.tflite import LiteRTModel
+    from keras_squeezebert.tflite.companions import companion_folder
+
+    model = LiteRTModel(path)
+    with companion_folder(path) as folder:
+        architecture, config, tokenizer = _companions(folder, path)
+    length = min(model.input_shape[-1], config.max_position_embeddings)
+    return LoadedModel(architecture, config, tokenizer, model, length)
+
+
+def _load_saved_model(source):
+    from keras_squeezebert.saved_model import SavedModel
+
+    folder = Path(source)
+    if not (folder / CONFIG_FILE).is_file():
+        folder = folder / "assets.extra"
+    architecture, config, tokenizer = _companions(folder, source)
+    return LoadedModel(
+        architecture,
+        config,
+        tokenizer,
+        SavedModel(source),
+        config.max_position_embeddings,
+    )
+
+
+def _companions(folder, source):
+    """Class, config and tokenizer, of files beside a graph that does not tell them."""
+    if not (folder / CONFIG_FILE).is_file():
         raise InputError(
-            "Only classifiers that give one of several labels are supported here. "
-            f"Received: {path}, problem_type={model.config.problem_type!r}, "
-            f"num_labels={model.config.num_labels}"
+            f"A model needs its {CONFIG_FILE} and vocab.txt, which `model.config.save` "
+            "and `tokenizer.save_pretrained` write: packed into a .tflite, as "
+            "`squeezebert export` does, or beside it; in the folder of a SavedModel, "
+            f"or in its assets.extra. Received: {source}, without {CONFIG_FILE}"
         )
-    return model
+    config = SqueezeBertConfig.from_pretrained(folder)
+    architecture = named_architecture(folder)
+    if architecture in (None, BASE):
+        raise _nameless(source)
+    tokenizer = SqueezeBertTokenizerFast.from_pretrained(folder)
+    return architecture, config, tokenizer
+
+
+def _nameless(source):
+    return InputError(
+        f"The `architectures` in {CONFIG_FILE} must name a class with a head, such as "
+        f"['SqueezeBertForTokenClassification']. Received: {source}, which does not"
+    )
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

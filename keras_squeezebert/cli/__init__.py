@@ -13,9 +13,11 @@ COMMANDS = (
     "benchmark",
     "convert",
     "demo",
+    "distill",
     "evaluate",
     "export",
     "finetune",
+    "glue",
     "inspect",
     "predict",
     "prune-vocabulary",
@@ -47,6 +49,7 @@ def squeezebert(verbose):
       squeezebert demo
       squeezebert finetune sequence-classification \\
           --train train.csv --eval dev.csv --output my-model
+      squeezebert distill my-large --preset mini --train train.csv --output my-small
       squeezebert quantize my-model --train train.csv --output my-int8
       squeezebert evaluate my-model --data test.csv --json
       squeezebert export my-model my-model.tflite --sequence-length 64
@@ -56,6 +59,8 @@ def squeezebert(verbose):
     """
     # What a load left out is printed by the commands themselves.
     logging.getLogger("keras_squeezebert").setLevel(logging.ERROR)
+    # What readers mend or leave out is not.
+    logging.getLogger("keras_squeezebert.data").setLevel(logging.WARNING)
     if not verbose:
         silence_native_notes()
 

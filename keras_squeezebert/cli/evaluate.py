@@ -1,10 +1,15 @@
-"""squeezebert evaluate: how often a model is right."""
+"""squeezebert evaluate: how good a model's answers are."""
 
 import json
+from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
-from keras_squeezebert.cli.options import as_json, data_columns
+from keras_squeezebert.cli.heads import all_head_options, check_options, head_of
+from keras_squeezebert.cli.options import as_json, batch_size, print_json, row_length
+from keras_squeezebert.cli.readers import is_dataset, split_of_glue
+from keras_squeezebert.errors import InputError
 
 
 @click.command()
@@ -12,44 +17,170 @@ from keras_squeezebert.cli.options import as_json, data_columns
 @click.option(
     "--data",
     required=True,
-    type=click.Path(exists=True, dir_okay=False),
-    help="Labelled data: .csv or .tsv with a header, or .jsonl.",
+    help="A file: .csv or .tsv with a header, or .jsonl; of CoNLL; SQuAD's .json; for "
+    "masked-lm .txt. With --glue, GLUE's folder. Or one of the Hugging Face Hub's: "
+    "glue/sst2 and so on, squad, squad_v2, conll2003, swag.",
 )
-@data_columns
+@click.option(
+    "--split",
+    default="dev",
+    show_default=True,
+    help="Part of a data set that has several: of --glue, or of the Hub.",
+)
+@click.option(
+    "--unlabelled",
+    is_flag=True,
+    help="The table has no column of labels: only the predictions are wanted.",
+)
+@click.option(
+    "--predictions",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Write the answers, as JSON Lines in the order of the data; for "
+    "question-answering as one object if FILE ends in .json, as SQuAD's script wants.",
+)
+@click.option(
+    "--submission",
+    metavar="DIR|FILE.tsv",
+    type=click.Path(),
+    help="With --glue and the --split of a test: write the file that is sent to GLUE.",
+)
+@row_length
+@batch_size
 @as_json
-def evaluate(model, data, text_column, label_column, text_pair_column, as_json):
-    """Measure the accuracy of MODEL, a model's folder, a Hub id or a .tflite file.
+@all_head_options
+def evaluate(
+    model,
+    data,
+    split,
+    unlabelled,
+    predictions,
+    submission,
+    max_length,
+    batch_size,
+    as_json,
+    **values,
+):
+    """Score MODEL on data with labels, by the metrics of its head.
+
+    MODEL is a model's folder, a Hub id, a .tflite file or the folder of a SavedModel.
+    What it is for, its files tell; options of other heads are refused. Long texts are
+    truncated, or become several rows, and it is told how many did.
 
     \b
     Examples:
       squeezebert evaluate my-model --data test.csv
       squeezebert evaluate my-model.tflite --data test.jsonl --json
+      squeezebert evaluate my-ner --data test.conll --predictions tags.jsonl
+      squeezebert evaluate my-squad --data dev-v2.0.json --no-answer-threshold 0
+      squeezebert evaluate my-mnli --data GLUE --glue mnli --split test_matched \\
+          --submission to-glue
     """
-    from keras_squeezebert.data import read_examples
-    from keras_squeezebert.inference import load_text_model, softmax
+    from keras_squeezebert.inference import load_model
+    from keras_squeezebert.tasks import model_outputs
 
-    examples = read_examples(data, text_column, label_column, text_pair_column)
-    model = load_text_model(model)
-    labels = examples.label_ids(model.config.label2id)
-    outputs = model.predict(examples.texts, examples.text_pairs, progress=True)
-    logits = outputs["logits"]
-    probabilities = softmax(logits)[range(len(labels)), labels]
-    results = {
-        "accuracy": float((logits.argmax(axis=-1) == labels).mean()),
-        # Of the right label; the floor keeps a probability of zero finite.
-        "loss": float(-_log(probabilities).mean()),
-        "examples": len(examples),
-    }
+    glue = values["glue"]
+    split = split_of_glue(glue, split)
+    _check_files(data, split, glue, predictions, submission)
+    source = load_model(model)
+    head = head_of(source.architecture)
+    check_options(head)
+    _check_predictions(head, predictions)
+    examples = head.read(data, values, split, labelled=not unlabelled)
+    scored = head.are_labelled(examples)
+    if not scored and not (predictions or submission):
+        raise InputError(
+            "Without labels there is nothing to measure; --predictions FILE writes the "
+            f"answers alone. Received: --data={data}, which has none"
+        )
+    task = head.task(values)
+    limit = head.row_length(source.max_length, max_length)
+    features = task.encode(examples, source.tokenizer, source.config, limit)
+    outputs = model_outputs(task, source.model, features, batch_size, progress=True)
+    answers = task.decode(outputs, features, examples, source.config)
+    figures = task.score(examples, answers, source.config) if scored else {}
+    if scored and "label" in answers[0]:  # one of several
+        figures["loss"] = _cross_entropy(outputs["logits"], features.labels)
+    if predictions:
+        _write_predictions(predictions, examples, answers)
+    if submission:
+        from keras_squeezebert.data.submissions import write_submission
+
+        predicted = [answer.get("value", answer.get("label")) for answer in answers]
+        path = write_submission(submission, glue, split, predicted)
+        click.echo(f"Wrote {path}.", err=True)
+    report = {**figures, "examples": len(examples), "notes": features.notes}
     if as_json:
-        click.echo(json.dumps(results, indent=2))
+        print_json(report)
     else:
-        click.echo(
-            "{accuracy:.2%} of {examples} examples are right, "
-            "cross entropy {loss:.4f}.".format(**results)
+        _print(report)
+
+
+def _check_files(data, split, glue, predictions, submission):
+    """Refuses what would only be found wrong when the model has run."""
+    from keras_squeezebert.data.submissions import submission_name
+
+    source = click.get_current_context().get_parameter_source("split")
+    given = source is ParameterSource.COMMANDLINE
+    if given and not glue and not is_dataset(data):
+        raise InputError(
+            "--split goes with --glue, or with a data set's name as --data. Received: "
+            f"--split={split}, --data={data}"
+        )
+    if submission and not glue:
+        raise InputError(
+            f"--submission goes with --glue. Received: --submission={submission}"
+        )
+    if submission:
+        submission_name(glue, split)
+
+
+def _check_predictions(head, path):
+    is_object = path and Path(path).suffix.lower() == ".json"
+    if is_object and head.name != "question-answering":
+        raise InputError(
+            "Answers are written as JSON Lines: name the file .jsonl; .json is for "
+            f"question-answering. Received: --predictions={path}, with a model for "
+            f"{head.name}"
         )
 
 
-def _log(probabilities):
+def _cross_entropy(logits, labels):
+    """The mean over the examples, of the right label."""
     import numpy as np
 
-    return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+    from keras_squeezebert.inference import softmax
+
+    probabilities = np.take_along_axis(softmax(logits), labels[:, None], axis=-1)
+    # The floor keeps a probability of zero finite.
+    floor = np.finfo(np.float32).tiny
+    return float(-np.log(np.maximum(probabilities, floor)).mean())
+
+
+def _write_predictions(path, examples, answers):
+    """As JSON Lines, to questions with their ids; or, of these, an object of texts."""
+    from keras_squeezebert.data import QuestionExamples
+    from keras_squeezebert.files import atomic_file, write_json
+
+    if isinstance(examples, QuestionExamples):
+        if Path(path).suffix.lower() == ".json":
+            texts = [answer["text"] for answer in answers]
+            write_json(path, dict(zip(examples.ids, texts, strict=True)))
+            return
+        answers = [
+            {"id": name, **answer}
+            for name, answer in zip(examples.ids, answers, strict=True)
+        ]
+    lines = [json.dumps(answer, ensure_ascii=False) + "\n" for answer in answers]
+    with atomic_file(path) as draft:
+        draft.write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
+def _print(report):
+    notes = {name: count for name, count in report["notes"].items() if count}
+    rows = {**report, **notes}
+    del rows["notes"]
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        shown = f"{value:.4f}" if isinstance(value, float) else f"{value:,}"
+        click.echo(f"{name:{width}}  {shown}")

@@ -2,6 +2,9 @@
 
 import click
 
+from keras_squeezebert.cli.heads import head_of
+from keras_squeezebert.errors import InputError
+
 
 @click.command()
 @click.argument("model_dir")
@@ -25,6 +28,12 @@ import click
     "OUT with -32, -64, … in its name.",
 )
 @click.option(
+    "--num-choices",
+    type=click.IntRange(min=2),
+    help="For multiple-choice: how many choices the file takes; of fewer, the others "
+    "are padding.",
+)
+@click.option(
     "--quantization",
     type=click.Choice(["float32", "float16", "dynamic_ptq"]),
     help="Of a model of float: float16 halves the size; dynamic_ptq (int8 weights) "
@@ -46,9 +55,16 @@ import click
     "own kernels without it; or the GPU delegate, in float32.",
 )
 def export(
-    model_dir, out, file_format, sequence_lengths, quantization, output_type, runtime
+    model_dir,
+    out,
+    file_format,
+    sequence_lengths,
+    num_choices,
+    quantization,
+    output_type,
+    runtime,
 ):
-    """Write the sequence classifier in MODEL_DIR to OUT, a .tflite file.
+    """Write the model in MODEL_DIR, of any head, to OUT, a .tflite file.
 
     MODEL_DIR is a model's folder, or its id on the Hugging Face Hub. Config and
     vocabulary are packed into the file, so that it is all `squeezebert predict` needs.
@@ -60,15 +76,18 @@ def export(
       squeezebert export my-int8 my-model-int8.tflite
       squeezebert export my-model m.tflite --sequence-length 32 --sequence-length 128
       squeezebert export my-model my-model-gpu.tflite --runtime gpu
+      squeezebert export my-swag my-swag.tflite --num-choices 4
     """
-    from keras_squeezebert.inference import KerasTextModel
+    from keras_squeezebert.inference import load_keras_model
     from keras_squeezebert.tflite import export_tflite, read_ops
 
-    source = KerasTextModel(model_dir)
+    source = load_keras_model(model_dir)
+    _check_choices(head_of(source.architecture), num_choices)
     paths = export_tflite(
         source.model,
         out,
         sequence_lengths if len(sequence_lengths) > 1 else sequence_lengths[0],
+        num_choices=num_choices,
         quantization=quantization,
         output_type=output_type,
         runtime=runtime,
@@ -81,4 +100,12 @@ def export(
         click.echo(
             f"Wrote {path}: {path.stat().st_size / 1e6:.1f} MB, {len(read_ops(path))} "
             f"operations, {form}, {length} tokens."
+        )
+
+
+def _check_choices(head, num_choices):
+    if (head.name == "multiple-choice") != (num_choices is not None):
+        raise InputError(
+            "--num-choices goes with a model for multiple-choice, which needs it. "
+            f"Received: --num-choices={num_choices}, with a model for {head.name}"
         )

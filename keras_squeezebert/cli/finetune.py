@@ -2,15 +2,62 @@
 
 import click
 
-from keras_squeezebert.cli.options import (
-    batch_size,
-    data_columns,
-    max_length,
-    revision,
-    seed,
+from keras_squeezebert.cli.heads import HEADS
+from keras_squeezebert.cli.options import revision
+from keras_squeezebert.cli.readers import glue_task
+from keras_squeezebert.cli.training import (
+    DATA_OPTIONS,
+    Training,
+    decorated,
+    read_training_data,
+    recipe_options,
 )
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.presets import PRESETS
+
+_EXAMPLES = {
+    "sequence-classification": """\
+      squeezebert finetune sequence-classification \\
+          --train train.csv --eval dev.csv --output my-model
+      squeezebert finetune sequence-classification \\
+          --train train.jsonl --eval dev.jsonl --output my-model \\
+          --text-column premise --text-pair-column hypothesis --label-column gold
+      squeezebert finetune sequence-classification --glue mrpc \\
+          --train GLUE_DIR --eval GLUE_DIR --output my-model --model my-pretrained""",
+    "token-classification": """\
+      squeezebert finetune token-classification \\
+          --train train.conll --eval dev.conll --output my-model""",
+    "question-answering": """\
+      squeezebert finetune question-answering \\
+          --train train-v1.1.json --eval dev-v1.1.json --output my-model""",
+    "multiple-choice": """\
+      squeezebert finetune multiple-choice \\
+          --train train.csv --eval val.csv --output my-model
+      squeezebert finetune multiple-choice --train train.csv --output my-model \\
+          --context-column goal --choices-column sol1 --choices-column sol2""",
+    "masked-lm": """\
+      squeezebert finetune masked-lm \\
+          --train texts.txt --eval others.txt --output my-model""",
+}
+
+_START = (
+    click.option(
+        "--model",
+        "source",
+        help="Model to start from, a folder or an id on the Hugging Face Hub, such as "
+        "squeezebert/squeezebert-mnli-headless. Without it, one of the shape --preset "
+        "is trained from scratch with the vocabulary of uncased BERT.",
+    ),
+    click.option(
+        "--preset",
+        type=click.Choice(tuple(PRESETS)),
+        help="Shape of a model from scratch, base the paper's.  [default: mini]",
+    ),
+    revision,
+)
+_REGRESSION = click.option(
+    "--regression", is_flag=True, help="The labels are numbers, and so are the answers."
+)
 
 
 @click.group()
@@ -18,115 +65,68 @@ def finetune():
     """Train a model on your own data."""
 
 
-@finetune.command("sequence-classification")
-@click.option(
-    "--train",
-    "train_path",
-    required=True,
-    type=click.Path(exists=True, dir_okay=False),
-    help="Training data: .csv or .tsv with a header, or .jsonl.",
-)
-@click.option(
-    "--eval",
-    "eval_path",
-    required=True,
-    type=click.Path(exists=True, dir_okay=False),
-    help="Evaluation data of the same form; it can have no label of its own.",
-)
-@click.option(
-    "--output",
-    required=True,
-    type=click.Path(file_okay=False),
-    help="Folder for the model. Hugging Face's transformers can load it too.",
-)
-@click.option(
-    "--model",
-    "source",
-    help="Model to start from, a folder or an id on the Hugging Face Hub, such as "
-    "squeezebert/squeezebert-mnli-headless. Without it, one of the shape --preset is "
-    "trained from scratch with the vocabulary of uncased BERT.",
-)
-@click.option(
-    "--preset",
-    type=click.Choice(tuple(PRESETS)),
-    help="Shape of a model from scratch, base the paper's.  [default: mini]",
-)
-@revision
-@data_columns
-@click.option(
-    "--epochs",
-    default=8,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Passes over the data.",
-)
-@batch_size
-@click.option(
-    "--learning-rate",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Highest learning rate. [default: 5e-5 with --model, 1e-3 without]",
-)
-@max_length
-@seed
-def sequence_classification(
-    train_path,
-    eval_path,
-    output,
-    source,
-    preset,
-    revision,
-    text_column,
-    label_column,
-    text_pair_column,
-    epochs,
-    batch_size,
-    learning_rate,
-    max_length,
-    seed,
-):
-    """Train a model that gives a text, or a pair of texts, one of several labels.
-
-    The labels are those of the training data; they are kept with the model. Its
-    accuracy on the evaluation data is shown after every epoch.
-
-    \b
-    Examples:
-      squeezebert finetune sequence-classification \\
-          --train train.csv --eval dev.csv --output my-model
-      squeezebert finetune sequence-classification \\
-          --train train.jsonl --eval dev.jsonl --output my-model \\
-          --text-column premise --text-pair-column hypothesis --label-column gold
-    """
-    if source and preset:
+def _train(head, values):
+    if values["source"] and values["preset"]:
         raise InputError(
             "--model brings its shape: --preset goes without it. Received: "
-            f"--model={source}, --preset={preset}"
+            f"--model={values['source']}, --preset={values['preset']}"
         )
-    from keras_squeezebert.data import read_examples
-
-    columns = (text_column, label_column, text_pair_column)
-    train = read_examples(train_path, *columns)
-    evaluation = read_examples(eval_path, *columns)
+    train, evaluation = read_training_data(head, values)
 
     import keras
 
-    from keras_squeezebert.training import fine_tune, text_batches
-    from keras_squeezebert.training.start import start_classifier
+    from keras_squeezebert import models
+    from keras_squeezebert.training.start import start_model
 
-    keras.utils.set_random_seed(seed)
-    model, tokenizer = start_classifier(
-        train.labels, source, max_length, revision, preset or "mini"
+    keras.utils.set_random_seed(values["seed"])
+    labels, problem_type = _labels(head, values, train)
+    model, tokenizer = start_model(
+        getattr(models, head.architecture),
+        labels,
+        values["source"],
+        problem_type=problem_type,
+        max_length=values["max_length"] or head.max_length or 128,
+        revision=values["revision"],
+        preset=values["preset"] or "mini",
     )
     if model.load_report:
         click.echo(model.load_report)
-    settings = {"batch_size": batch_size, "max_length": max_length}
-    fine_tune(
-        model,
-        text_batches(train, tokenizer, model.config, shuffle_seed=seed, **settings),
-        text_batches(evaluation, tokenizer, model.config, **settings),
-        epochs=epochs,
-        learning_rate=learning_rate or (5e-5 if source else 1e-3),
-    )
-    model.save_pretrained(output)
-    tokenizer.save_pretrained(output)
-    click.echo(f"Saved {output}, with {model.config.num_labels} labels.")
+    if not values["learning_rate"]:
+        values["learning_rate"] = 5e-5 if values["source"] else 1e-3
+    Training(head, values, model, tokenizer, train, evaluation).run()
+
+
+def _labels(head, values, train):
+    """Names of the classes, or None, and what a classifier of texts is asked for."""
+    from keras_squeezebert.data import GLUE
+
+    names = head.task(values).label_names(train)
+    if head.name != "sequence-classification":
+        return names, None
+    glue = GLUE.get(glue_task(values, values["train_path"]))
+    if glue:
+        # In the order that all others have them in.
+        names, problem_type = list(glue.labels), glue.problem_type
+    elif values["regression"]:
+        problem_type = "regression"
+    elif values["label_separator"]:
+        problem_type = "multi_label_classification"
+    else:
+        problem_type = None
+    return (["score"] if problem_type == "regression" else names), problem_type
+
+
+def _command(head):
+    def command(**values):
+        _train(head, values)
+
+    command.__doc__ = f"{head.summary}\n\n\b\nExamples:\n{_EXAMPLES[head.name]}"
+    of_head = head.options
+    if head.name == "sequence-classification":
+        of_head = (*of_head, _REGRESSION)
+    options = (*DATA_OPTIONS, *_START, *of_head, *recipe_options(epochs=8))
+    return finetune.command(head.name)(decorated(command, options))
+
+
+for _head in HEADS.values():
+    _command(_head)

@@ -50,9 +50,10 @@ def workspace(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finetuned(workspace):
+    # With --eval it would be the first epoch with all right, which is not sure yet.
     succeed(
         *("finetune", "sequence-classification", "--train", "train.csv"),
-        *("--eval", "dev.csv", "--output", "model", "--model", "tiny"),
+        *("--output", "model", "--model", "tiny"),
         *("--epochs", 12, "--batch-size", 8, "--learning-rate", 3e-3),
         *("--max-length", 16),
         cwd=workspace,
@@ -208,9 +209,11 @@ def test_pairs_from_json_lines_and_number_labels(workspace):
     ("preset", "layers", "width"), [("mini", 4, 256), ("small", 6, 384)]
 )
 def test_without_a_model_one_of_a_preset_is_made(preset, layers, width):
-    from keras_squeezebert.training.start import start_classifier
+    from keras_squeezebert.training.start import start_model
 
-    model, tokenizer = start_classifier(["b", "a", "a"], preset=preset)
+    model, tokenizer = start_model(
+        SqueezeBertForSequenceClassification, ["a", "b"], preset=preset
+    )
     assert model.config.num_hidden_layers == layers
     assert model.config.hidden_size == width
     assert model.config.vocab_size == tokenizer.vocab_size == 30522
@@ -249,7 +252,7 @@ MISTAKES = {
     ),
     "a folder without a head": (
         ("predict", "headless", "text"),
-        ["no trained classifier", "classifier/kernel"],
+        ["no trained SqueezeBertForSequenceClassification", "classifier/kernel"],
     ),
     "a foreign .tflite": (
         ("predict", "train.csv", "text"),

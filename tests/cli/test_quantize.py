@@ -1,7 +1,13 @@
 """squeezebert quantize, and the .tflite that it leads to."""
 
+import json
+import re
+
 import pytest
 from command_line import run, succeed
+from every_head import ARCHITECTURES, EVERY_HEAD, write_data, write_model
+from every_head import LABELS as TAGS
+from tiny import ONE_LAYER
 
 from keras_squeezebert import (
     SqueezeBertConfig,
@@ -32,7 +38,7 @@ def workspace(tmp_path_factory):
     SqueezeBertTokenizerFast().save_pretrained(folder / "tiny")
     succeed(
         *("finetune", "sequence-classification", "--train", "train.csv"),
-        *("--eval", "dev.csv", "--output", "model", "--model", "tiny"),
+        *("--output", "model", "--model", "tiny"),
         *("--epochs", 12, "--batch-size", 8, "--learning-rate", 3e-3),
         cwd=folder,
     )
@@ -51,7 +57,8 @@ def quantized(workspace):
 
 def test_what_is_printed_and_written(workspace, quantized):
     assert "13 ranges found in 8 batches" in quantized
-    assert quantized.endswith("Saved int8, for a .tflite of the scheme mixed.\n")
+    assert "model of epoch 1: accuracy 1.0000 on the evaluation data.\n" in quantized
+    assert quantized.endswith("It is for a .tflite of the scheme mixed.\n")
     names = {path.name for path in (workspace / "int8").iterdir()}
     assert {"config.json", "model.safetensors", "quantization.json"} < names
 
@@ -65,19 +72,53 @@ def test_the_way_to_a_tflite_that_is_right(workspace):
     dtypes = {op.inputs[0].dtype for op in read_ops(workspace / "int8.tflite")}
     assert "INT8" in dtypes
     for model in ("int8", "int8.tflite"):
-        printed = succeed("evaluate", model, "--data", "dev.csv", cwd=workspace)
-        assert printed.startswith("100.00% of 4 examples")
+        assert accuracy(workspace, model) == 1.0
+
+
+def accuracy(workspace, model):
+    printed = succeed("evaluate", model, "--data", "dev.csv", "--json", cwd=workspace)
+    return json.loads(printed)["accuracy"]
 
 
 def test_without_training(workspace):
     printed = succeed(
-        *("quantize", "model", "--train", "train.csv", "--output", "calibrated"),
-        *("--epochs", 0, "--calibration-batches", 1),
+        *("quantize", "model", "--train", "train.csv", "--eval", "dev.csv"),
+        *("--output", "calibrated", "--epochs", 0, "--calibration-batches", 1),
         cwd=workspace,
     )
     assert "13 ranges found in 1 batches" in printed and "Epoch" not in printed
-    printed = succeed("evaluate", "calibrated", "--data", "dev.csv", cwd=workspace)
-    assert printed.startswith("100.00%")
+    assert "Saved calibrated: accuracy 1.0000 on the evaluation data.\n" in printed
+    assert accuracy(workspace, "calibrated") == 1.0
+    assert not (workspace / "calibrated" / "training").exists()
+
+
+@pytest.fixture(scope="module")
+def heads(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("heads")
+    write_data(folder)
+    config = ONE_LAYER.replace(id2label=TAGS)
+    for head, architecture in ARCHITECTURES.items():
+        write_model(folder / head, architecture, config)
+    return folder
+
+
+@pytest.mark.parametrize("head", EVERY_HEAD)
+def test_every_head(head, heads):
+    """What is saved is what was scored."""
+    data, *options = EVERY_HEAD[head]
+    printed = succeed(
+        *("quantize", head, "--train", data, "--eval", data, *options),
+        *("--output", f"{head}-int8", "--scheme", "int8", "--batch-size", 4),
+        *("--teacher-weight", 0.5, "--learning-rate", 1e-3),
+        cwd=heads,
+    )
+    name, score = re.search(r"epoch 1: (\S+) ([\d.]+) on the", printed).groups()
+    printed = succeed(
+        *("evaluate", f"{head}-int8", "--data", data, *options, "--json"), cwd=heads
+    )
+    assert json.loads(printed)[name] == pytest.approx(float(score), abs=1e-4)
+    scheme = json.loads((heads / f"{head}-int8" / "quantization.json").read_text())
+    assert "int8" in json.dumps(scheme)
 
 
 @pytest.mark.usefixtures("quantized")
@@ -95,6 +136,14 @@ def test_without_training(workspace):
         (
             ("export", "int8", "x.tflite", "--quantization", "float16"),
             ("can be exported only so",),
+        ),
+        (
+            ("quantize", "model", "--train", "dev.csv", "--output", "x"),
+            ("--tags-column", "1", "is for token-classification"),
+        ),
+        (
+            ("quantize", "model", "--train", "dev.csv", "--output", "x"),
+            ("--epochs", "-1", "-1 is not in the range"),
         ),
     ],
 )

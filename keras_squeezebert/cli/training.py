@@ -1,0 +1,273 @@
+"""What the commands that train have in common: a recipe, and the way to a folder."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keras_squeezebert.cli.heads import Head, Values
+from keras_squeezebert.errors import InputError
+
+TRAINING_FOLDER = "training"
+
+DATA_OPTIONS = (
+    click.option(
+        "--train",
+        "train_path",
+        required=True,
+        metavar="DATA",
+        help="Training data: a file, the folder of GLUE's tasks, or a name on the "
+        "Hugging Face Hub, such as glue/sst2.",
+    ),
+    click.option(
+        "--eval",
+        "eval_path",
+        metavar="DATA",
+        help="Evaluation data of the same form: the model is scored after every epoch, "
+        "and the best one is kept.",
+    ),
+    click.option(
+        "--output",
+        required=True,
+        type=click.Path(file_okay=False),
+        help="Folder for the model. Hugging Face's transformers can load it too.",
+    ),
+)
+
+_POSITIVE = click.FloatRange(min=0, min_open=True)
+_SHARE = click.FloatRange(0, 1)
+_COUNT = click.IntRange(min=1)
+
+# Flag, default, type, help. But for the last three they are fields of `Recipe`.
+_RECIPE = (
+    ("--epochs", 3, _COUNT, "Passes over the data."),
+    ("--batch-size", 32, _COUNT, "Examples of a step."),
+    (
+        "--learning-rate",
+        None,
+        _POSITIVE,
+        "The highest one.",
+    ),
+    ("--warmup-ratio", 0.1, _SHARE, "Share of the steps in which it rises."),
+    ("--decay", "linear", click.Choice(["linear", "cosine"]), "How it falls then."),
+    (
+        "--layer-decay",
+        1.0,
+        click.FloatRange(0, 1, min_open=True),
+        "Share of a layer's learning rate that the layer below it has; 0.9 spares what "
+        "a pretrained model knows.",
+    ),
+    ("--weight-decay", 0.01, _SHARE, "AdamW's."),
+    ("--clip-norm", 1.0, _POSITIVE, "Norm to which gradients are cut."),
+    (
+        "--label-smoothing",
+        0.0,
+        _SHARE,
+        "Share of a label that is spread over all labels.",
+    ),
+    ("--accumulation-steps", 1, _COUNT, "Steps that make one update of the weights."),
+    (
+        "--patience",
+        None,
+        _COUNT,
+        "Epochs without a better score after which training ends.",
+    ),
+    ("--seed", 0, click.IntRange(0, 2**32 - 1), "Of all randomness."),
+    (
+        "--hidden-share",
+        0.0,
+        _SHARE,
+        "Share of the word pieces that training does not see, others every epoch; 0.15 "
+        "helps a classifier that starts from random weights.",
+    ),
+    (
+        "--max-length",
+        None,
+        click.IntRange(min=3),
+        "Tokens that are kept of a row.",
+    ),
+)
+# What it is where the default is None.
+_DEFAULTS_IN_WORDS = {
+    "--learning-rate": "5e-5, from random weights 1e-3",
+    "--patience": "it goes on to the last",
+    "--max-length": "128; 384 with a question",
+}
+
+
+def recipe_options(least_epochs: int = 1, **defaults: Any) -> tuple[Callable, ...]:
+    """The numbers to train by, with a command's own defaults.
+
+    Args:
+        least_epochs: 0 for a command that has more to do than to train.
+        **defaults: By the names of the parameters.
+    """
+    recipe = []
+    for flag, default, kind, help in _RECIPE:
+        default = defaults.get(flag.removeprefix("--").replace("-", "_"), default)
+        if default is None:
+            help += f"  [default: {_DEFAULTS_IN_WORDS[flag]}]"
+        if flag == "--epochs":
+            kind = click.IntRange(min=least_epochs)
+        recipe.append(
+            click.option(
+                flag,
+                default=default,
+                type=kind,
+                help=help,
+                show_default=default is not None,
+            )
+        )
+    tensorboard = click.option(
+        "--tensorboard",
+        is_flag=True,
+        help=f"Write logs for TensorBoard to OUTPUT/{TRAINING_FOLDER}.",
+    )
+    return (*recipe, tensorboard)
+
+
+def decorated(command: Callable, options: tuple[Callable, ...]) -> Callable:
+    """A command with options, in the order of its help."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def recipe_of(values: Values) -> Any:
+    """The `Recipe` that the options describe."""
+    from keras_squeezebert.training import Recipe
+
+    return Recipe(**{f.name: values[f.name] for f in dataclasses.fields(Recipe)})
+
+
+def read_training_data(head: Head, values: Values) -> tuple[Any, Any]:
+    """The examples to train on, and those to evaluate on, or None.
+
+    Raises:
+        InputError: A file cannot be read, or its examples have no labels.
+    """
+    train = head.read(values["train_path"], values, split="train")
+    evaluation = None
+    if values["eval_path"]:
+        evaluation = head.read(values["eval_path"], values, split="dev")
+    for flag, examples in (("--train", train), ("--eval", evaluation)):
+        if examples is not None and not head.are_labelled(examples):
+            raise InputError(f"These data have no {head.labels}. Received: {flag}")
+    return train, evaluation
+
+
+class Training:
+    """Examples and a recipe, made ready for the model of a folder.
+
+    Args:
+        head: The model's head.
+        values: Values of the command's options.
+        model: The model that learns.
+        tokenizer: Its tokenizer.
+        train: Examples to train on.
+        evaluation: Examples to score by, or None.
+
+    Attributes:
+        features: The examples to train on as arrays.
+        evaluation: The `Evaluation` by the others, or None.
+    """
+
+    def __init__(self, head, values, model, tokenizer, train, evaluation):
+        from keras_squeezebert.tasks import Evaluation
+
+        self.values = values
+        self.model = model
+        self.tokenizer = tokenizer
+        task, config = head.task(values), model.config
+        length = max_length(head, values, config)
+        self.features = task.encode(train, tokenizer, config, length)
+        self.evaluation = None
+        if evaluation is not None:
+            self.evaluation = Evaluation(task, evaluation, tokenizer, config, length)
+        for name, count in self.features.notes.items():
+            if count:
+                click.echo(f"Training data: {count} {name}.")
+
+    def run(self) -> None:
+        """Trains the model and saves it, and says how good it is.
+
+        A run that is killed goes on when the command is given again.
+        """
+        import keras
+
+        from keras_squeezebert.tasks.masking import Masking
+        from keras_squeezebert.training import fine_tune
+        from keras_squeezebert.training.session import remove_state
+
+        recipe, output = recipe_of(self.values), Path(self.values["output"])
+        folder = output / TRAINING_FOLDER
+        hiding, callbacks = None, []
+        if self.values["hidden_share"]:
+            hiding = Masking(
+                self.tokenizer,
+                self.values["hidden_share"],
+                seed=recipe.seed,
+                mask_share=1.0,
+                random_share=0.0,
+            )
+        if self.values["tensorboard"]:
+            _check_tensorboard()
+            callbacks = [keras.callbacks.TensorBoard(folder, write_graph=False)]
+        try:
+            history = fine_tune(
+                self.model,
+                self.features,
+                self.evaluation,
+                recipe,
+                folder=folder,
+                hiding=hiding,
+                callbacks=callbacks,
+            )
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted. The same command goes on from here.", err=True)
+            raise
+        self.save(history)
+        remove_state(folder)
+
+    def save(self, history: Sequence[dict[str, float]] = ()) -> None:
+        """Writes the model and its tokenizer to the output folder, and says so.
+
+        Args:
+            history: The figures of the epochs of which it is the best. Without any, a
+                model that there are data to score by is scored now.
+        """
+        output = self.values["output"]
+        self.model.save_pretrained(output)
+        self.tokenizer.save_pretrained(output)
+        if self.evaluation is None:
+            click.echo(f"Saved {output}.")
+            return
+        metric, which = self.evaluation.metric, ""
+        if history:
+            scores = [figures[f"val_{metric.primary}"] for figures in history]
+            score = max(scores) if metric.direction == "max" else min(scores)
+            which = f", the model of epoch {1 + scores.index(score)}"
+        else:
+            score = self.evaluation(self.model)[metric.primary]
+        click.echo(
+            f"Saved {output}{which}: {metric.primary} {score:.4f} on the evaluation "
+            "data."
+        )
+
+
+def max_length(head: Head, values: Values, config: Any) -> int:
+    """Tokens of a row: as asked for, or else what the head wants and the model can."""
+    asked = values["max_length"]
+    return asked or min(head.max_length or 128, config.max_position_embeddings)
+
+
+def _check_tensorboard():
+    import importlib.util
+
+    if importlib.util.find_spec("tensorboard") is None:
+        raise InputError(
+            "TensorBoard's logs need the package tensorboard: pip install "
+            "keras-squeezebert[tensorboard]. Received: --tensorboard"
+        )
