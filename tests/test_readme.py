@@ -33,7 +33,7 @@ def test_the_commands_are_found():
 def test_the_commands_parse(command, tmp_path, monkeypatch):
     """Every option exists; the files need not."""
     monkeypatch.chdir(tmp_path)
-    for name in ("my-model", "demo-output"):
+    for name in ("my-model", "demo-output", "GLUE_DIR"):
         (tmp_path / name).mkdir()
     for name in ("train.csv", "dev.csv", "test.csv", "my-model.tflite"):
         (tmp_path / name).touch()

@@ -93,7 +93,7 @@ def evaluate(
             "Without labels there is nothing to measure; --predictions FILE writes the "
             f"answers alone. Received: --data={data}, which has none"
         )
-    task = head.task(values)
+    task = head.task(values, data)
     limit = head.row_length(source.max_length, max_length)
     features = task.encode(examples, source.tokenizer, source.config, limit)
     outputs = model_outputs(task, source.model, features, batch_size, progress=True)

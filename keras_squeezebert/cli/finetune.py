@@ -85,7 +85,7 @@ def _train(head, values):
         labels,
         values["source"],
         problem_type=problem_type,
-        max_length=values["max_length"] or head.max_length or 128,
+        max_length=values["max_length"],
         revision=values["revision"],
         preset=values["preset"] or "mini",
     )

@@ -46,7 +46,8 @@ class Head:
         data_options: How its data is read.
         task_options: Fields of its `Task`, by whose names their values go.
         predict_options: Those that matter to `predict`, and what it takes beside texts.
-        implied: A function of the values: fields that follow from other options.
+        implied: A function of the values and the data's path: fields that follow from
+            them.
         max_length: Tokens of a row unless told otherwise; None is all a model takes.
     """
 
@@ -59,7 +60,7 @@ class Head:
     data_options: tuple[HeadOption, ...] = ()
     task_options: tuple[HeadOption, ...] = ()
     predict_options: tuple[HeadOption, ...] = ()
-    implied: Callable[[Values], Values] = lambda values: {}
+    implied: Callable[[Values, Any], Values] = lambda values, path: {}
     max_length: int | None = None
 
     @property
@@ -101,14 +102,19 @@ class Head:
             )
         return examples
 
-    def task(self, values: Values) -> Any:
-        """The head's `Task`, by the values of those of its options that there are."""
+    def task(self, values: Values, path: str | os.PathLike | None = None) -> Any:
+        """The head's `Task`, by the values of those of its options that there are.
+
+        Args:
+            values: They, by name.
+            path: Of the data, if there are some: a data set can have its own metric.
+        """
         from keras_squeezebert import tasks
 
         given = {option.name: values.get(option.name) for option in self.task_options}
         given = {name: value for name, value in given.items() if value is not None}
         task_class = getattr(tasks, self.architecture.removeprefix("SqueezeBertFor"))
-        return task_class(**{**self.implied(values), **given})
+        return task_class(**{**self.implied(values, path), **given})
 
     def row_length(self, most: int, asked_for: int | None = None) -> int:
         """Tokens of a row.
@@ -237,13 +243,9 @@ _question_options = (
 )
 
 
-def _metric_of_glue(values):
+def _metric_of_glue(values, path):
     from keras_squeezebert.data import GLUE
 
-    # Of `evaluate` the path is not among the values of the heads' options.
-    context = click.get_current_context(silent=True)
-    given = {**(context.params if context else {}), **values}
-    path = given.get("train_path", given.get("data"))
     task = GLUE.get(glue_task(values, path))
     # Of two, the last computes both.
     return {"metric_name": task.metrics[-1]} if task else {}
@@ -401,7 +403,7 @@ HEADS = {
             ),
             predict_options=(_top,),
             # Where a command has a seed, it is that of the masks, too.
-            implied=lambda values: {"seed": values.get("seed", 0)},
+            implied=lambda values, path: {"seed": values.get("seed", 0)},
         ),
     )
 }

@@ -22,7 +22,7 @@ def glue_task(values, path):
     """The task of GLUE that data are of, by their name on the Hub or by `--glue`."""
     from keras_squeezebert.data import GLUE
 
-    if not is_dataset(path):
+    if path is None or not is_dataset(path):
         return values.get("glue")
     name = str(path).removeprefix("glue/")
     return name if name in GLUE else None

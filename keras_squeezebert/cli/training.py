@@ -180,7 +180,7 @@ class Training:
         self.values = values
         self.model = model
         self.tokenizer = tokenizer
-        task, config = head.task(values), model.config
+        task, config = head.task(values, values["train_path"]), model.config
         length = max_length(head, values, config)
         self.features = task.encode(train, tokenizer, config, length)
         self.evaluation = None

@@ -37,7 +37,7 @@ def start_model(
     source: str | os.PathLike | None = None,
     *,
     problem_type: str | None = None,
-    max_length: int = 128,
+    max_length: int | None = None,
     revision: str | None = None,
     preset: str = "mini",
 ) -> tuple[PretrainedModel, SqueezeBertTokenizerFast]:
@@ -50,7 +50,8 @@ def start_model(
         source: A model to start from, a folder or an id on the Hugging Face Hub; None
             starts from random weights, with the vocabulary of uncased BERT.
         problem_type: Of a sequence classifier, as in `SqueezeBertConfig`.
-        max_length: Tokens of the longest row that the model will be given.
+        max_length: Tokens of the longest row that the model will be given; None is what
+            a source can take, and up to 512 without one.
         revision: Branch, tag or commit on the Hub.
         preset: Shape of a model without a source, as in `scratch_config`.
 
@@ -75,7 +76,7 @@ def start_model(
     if problem_type is not None:
         fields["problem_type"] = problem_type
     if source is None:
-        limit = max(max_length, 512)
+        limit = max(max_length or 0, 512)
         tokenizer = SqueezeBertTokenizerFast(model_max_length=limit)
         config = scratch_config(
             tokenizer.vocab_size, None, preset, max_position_embeddings=limit, **fields
@@ -84,7 +85,7 @@ def start_model(
 
     tokenizer = SqueezeBertTokenizerFast.from_pretrained(source, revision=revision)
     config = SqueezeBertConfig.from_pretrained(source, revision=revision)
-    if max_length > config.max_position_embeddings:
+    if max_length and max_length > config.max_position_embeddings:
         raise InputError(
             f"The model {source} takes at most {config.max_position_embeddings} "
             f"tokens. Received: max_length={max_length}"

@@ -273,3 +273,13 @@ def test_start_of_another_problem(saved, labels, problem_type):
 def test_start_with_one_label():
     with pytest.raises(InputError, match=r"two different labels.*Received: 'good'"):
         start(["good"], None)
+
+
+def test_start_of_a_short_model(tmp_path):
+    short = CONFIG.replace(max_position_embeddings=24)
+    SqueezeBertForSequenceClassification(short).save_pretrained(tmp_path)
+    SqueezeBertTokenizerFast().save_pretrained(tmp_path)
+    model, _ = start(["bad", "good"], tmp_path)
+    assert model.config.max_position_embeddings == 24
+    with pytest.raises(InputError, match=r"at most 24 tokens. Received: max_length=25"):
+        start(["bad", "good"], tmp_path, max_length=25)
