@@ -10,7 +10,7 @@ and then with int8 simulated; every figure is that of a .tflite on the whole eva
 set, by the task's own metric. Beside it stands what needs no network at all. FOLDER is
 a model of the same task, fine-tuned by `squeezebert finetune`, which the small model
 then learns from as well. What is done is not done again, and a run that was cut off
-goes on. The table in docs/tasks.md comes from here.
+goes on. It ends with the table of all rows that are there.
 """
 
 import dataclasses
