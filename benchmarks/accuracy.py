@@ -22,11 +22,10 @@ from statistics import mean
 import click
 import keras
 import numpy as np
+from tasks import texts_of
 
 from keras_squeezebert import SqueezeBertTokenizerFast
 from keras_squeezebert.data import (
-    TextExamples,
-    TokenExamples,
     load_clinc150,
     read_conll,
     read_examples,
@@ -114,12 +113,6 @@ BENCHMARKS = {
 # === Training
 
 
-def texts_of(examples: TextExamples | TokenExamples) -> list[str]:
-    if isinstance(examples, TokenExamples):
-        return [" ".join(words) for words in examples.words]
-    return examples.texts
-
-
 def train_float(benchmark, splits, folder, seed):
     """A model of 4 layers of width 256, trained from random weights."""
     task, train = benchmark.task, splits["train"]
@@ -140,7 +133,7 @@ def train_float(benchmark, splits, folder, seed):
         model,
         task.encode(train, tokenizer, config),
         recipe=benchmark.recipe(seed, benchmark.epochs, learning_rate=1.5e-3),
-        hiding=Masking(tokenizer, 0.15, seed=seed, mask_share=1.0, random_share=0.0),
+        hiding=Masking.hiding(tokenizer, 0.15, seed),
         verbose=2,
     )
     model.save_pretrained(folder)

@@ -276,9 +276,7 @@ def train_float(row, splits, folder, seed, teacher_folder):
         model.distill_from(features.teacher, weight=0.9, temperature=2.0)
     hiding = None
     if row.hidden_share:
-        hiding = Masking(
-            tokenizer, row.hidden_share, seed=seed, mask_share=1.0, random_share=0.0
-        )
+        hiding = Masking.hiding(tokenizer, row.hidden_share, seed)
     recipe = Recipe(epochs=row.epochs, batch_size=64, learning_rate=1.5e-3, seed=seed)
     begun = time.monotonic()
     history = fine_tune(

@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from keras_squeezebert.architectures import BASE, named_architecture
+from keras_squeezebert.converters.legacy import modern_key
 from keras_squeezebert.converters.official import official_checkpoint
+from keras_squeezebert.converters.readers import read_weights
 
 # In the order in which they decide; a classifier can belong to three classes.
 HEAD_KEYS = {
@@ -36,3 +38,9 @@ def trained_architecture(
         if any(key.startswith(prefix) for key in keys):
             return architecture
     return BASE
+
+
+def checkpoint_architecture(source: str | os.PathLike) -> str | None:
+    """The same of a folder or an id on the Hub, of which nothing is read yet."""
+    folder, tensors = read_weights(source)
+    return trained_architecture(source, folder, map(modern_key, tensors))

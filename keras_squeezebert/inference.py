@@ -79,12 +79,9 @@ def load_keras_model(source: str | os.PathLike) -> LoadedModel:
         InputError: As of :func:`load_model`.
     """
     from keras_squeezebert import models
-    from keras_squeezebert.converters.architecture import trained_architecture
-    from keras_squeezebert.converters.legacy import modern_key
-    from keras_squeezebert.converters.readers import read_weights
+    from keras_squeezebert.converters.architecture import checkpoint_architecture
 
-    folder, tensors = read_weights(source)
-    architecture = trained_architecture(source, folder, map(modern_key, tensors))
+    architecture = checkpoint_architecture(source)
     if architecture is None:
         raise _nameless(source)
     model = getattr(models, architecture).from_pretrained(source)

@@ -114,13 +114,10 @@ def _lines(path):
 def _model(folder):
     """The model in a folder, of the class whose weights it holds."""
     from keras_squeezebert import models
-    from keras_squeezebert.converters.architecture import trained_architecture
+    from keras_squeezebert.converters.architecture import checkpoint_architecture
     from keras_squeezebert.converters.convert import check_head
-    from keras_squeezebert.converters.legacy import modern_key
-    from keras_squeezebert.converters.readers import read_weights
 
-    local, tensors = read_weights(folder)
-    architecture = trained_architecture(folder, local, map(modern_key, tensors))
+    architecture = checkpoint_architecture(folder)
     if architecture is None:
         raise InputError(
             "The config does not tell which class's head the folder holds; `squeezebert"

@@ -205,12 +205,8 @@ class Training:
         folder = output / TRAINING_FOLDER
         hiding, callbacks = None, []
         if self.values["hidden_share"]:
-            hiding = Masking(
-                self.tokenizer,
-                self.values["hidden_share"],
-                seed=recipe.seed,
-                mask_share=1.0,
-                random_share=0.0,
+            hiding = Masking.hiding(
+                self.tokenizer, self.values["hidden_share"], recipe.seed
             )
         if self.values["tensorboard"]:
             _check_tensorboard()

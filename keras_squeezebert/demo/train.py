@@ -32,7 +32,7 @@ def train(splits, epochs, seed):
     )
     model = SqueezeBertForSequenceClassification(config)
     # A model that starts from nothing leans on single words, unless some are hidden.
-    hiding = Masking(tokenizer, 0.15, seed=seed, mask_share=1.0, random_share=0.0)
+    hiding = Masking.hiding(tokenizer, 0.15, seed)
     _fit(model, tokenizer, splits, epochs, seed, learning_rate=1.5e-3, hiding=hiding)
     return model, tokenizer
 

@@ -74,6 +74,13 @@ class Masking:
             whole_words and token.startswith(PREFIX) for token in tokenizer.vocabulary
         ]  # (vocabulary,)
 
+    @classmethod
+    def hiding(
+        cls, tokenizer: SqueezeBertTokenizerFast, rate: float, seed: int = 0
+    ) -> "Masking":
+        """For inputs whose pieces are only not to be seen: each becomes `[MASK]`."""
+        return cls(tokenizer, rate, seed=seed, mask_share=1.0, random_share=0.0)
+
     def __call__(
         self, ids: np.ndarray, rows: Sequence[int], epoch: int
     ) -> tuple[np.ndarray, np.ndarray]:

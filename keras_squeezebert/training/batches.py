@@ -168,8 +168,5 @@ def text_batches(
     features = SequenceClassification().encode(examples, tokenizer, config, max_length)
     hiding = None
     if mask_rate:
-        seed = shuffle_seed or 0
-        hiding = Masking(
-            tokenizer, mask_rate, seed=seed, mask_share=1.0, random_share=0.0
-        )
+        hiding = Masking.hiding(tokenizer, mask_rate, shuffle_seed or 0)
     return batches(features, batch_size=batch_size, seed=shuffle_seed, hiding=hiding)

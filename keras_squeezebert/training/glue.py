@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import filelock
 import keras
 
 from keras_squeezebert.data import GLUE, read_glue
@@ -20,9 +19,11 @@ from keras_squeezebert.tasks import Evaluation, SequenceClassification, model_ou
 from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
 from keras_squeezebert.training.fine_tune import fine_tune
 from keras_squeezebert.training.glue_table import Results, best_seed, columns_of, score
+from keras_squeezebert.training.lock import used_alone
 from keras_squeezebert.training.recipe import Recipe
-from keras_squeezebert.training.session import LOCK_FILE, remove_state
+from keras_squeezebert.training.session import remove_state
 from keras_squeezebert.training.start import start_model
+from keras_squeezebert.training.state import differing
 from keras_squeezebert.training.teacher_answers import save_answers
 
 RESULTS_FILE = "results.json"
@@ -141,18 +142,8 @@ class GlueRow:
         self._check(tasks)
         output = Path(self.output)
         output.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(output / LOCK_FILE, blocking=False)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            raise InputError(
-                "One run at a time can use a folder; another process is at it. "
-                f"Received: {output}"
-            ) from None
-        try:
+        with used_alone(output, "run"):
             return self._run([task for task in RECIPES if task in tasks], seeds)
-        finally:
-            lock.release()
 
     def submit(self, task: str, folder: str | os.PathLike) -> list[Path]:
         """Writes what is sent to GLUE, by the model of the best seed.
@@ -412,14 +403,9 @@ def read_results(output: str | os.PathLike) -> Results:
 
 
 def _check_settings(folder, before, now):
-    differ = [
-        f"{name}={before.get(name)!r} then, {now.get(name)!r} now"
-        for name in {**before, **now}
-        if before.get(name) != now.get(name)
-    ]
+    differ = differing(before, now)
     if differ:
         raise InputError(
             f"{folder} was trained with other settings, and the seeds of a task share "
-            "them. Choose another folder for the output. Received: "
-            f"{'; '.join(differ)}"
+            f"them. Choose another folder for the output. Received: {differ}"
         )

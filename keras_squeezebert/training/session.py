@@ -1,5 +1,6 @@
 """Session: one run of a training, which watches over its state."""
 
+import contextlib
 import csv
 import math
 import os
@@ -7,19 +8,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-import filelock
 import keras
 
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.files import atomic_file
 from keras_squeezebert.quantization.ranges import update_weight_ranges
 from keras_squeezebert.tasks import Evaluation
+from keras_squeezebert.training.lock import LOCK_FILE, used_alone
 from keras_squeezebert.training.recipe import Recipe
 from keras_squeezebert.training.state import TrainingState, assign, values_of
 
 STATE_FILE = "state.safetensors"
 HISTORY_FILE = "history.csv"
-LOCK_FILE = "lock"
 
 
 class Session(keras.callbacks.Callback):
@@ -62,31 +62,19 @@ class Session(keras.callbacks.Callback):
         self._saved_at = time.monotonic()
 
     def __enter__(self):
-        if self.folder:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            # The kernel takes the lock from a process that is killed.
-            self._lock = filelock.FileLock(self.folder / LOCK_FILE, blocking=False)
-            try:
-                self._lock.acquire()
-            except filelock.Timeout:
-                raise InputError(
-                    "One training at a time can use a folder; another process is at "
-                    f"it. Received: {self.folder}"
-                ) from None
-            try:
+        with contextlib.ExitStack() as stack:
+            if self.folder:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(used_alone(self.folder, "training"))
                 self._load()
-            except BaseException:
-                self._lock.release()
-                raise
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, kind, error, traceback):
-        if self.folder:
-            try:
-                if kind is KeyboardInterrupt and self._steps % self.steps_per_epoch:
-                    self._save()
-            finally:
-                self._lock.release()
+        with self._stack:
+            is_cut_off = self._steps % self.steps_per_epoch
+            if self.folder and kind is KeyboardInterrupt and is_cut_off:
+                self._save()
 
     @property
     def is_over(self) -> bool:

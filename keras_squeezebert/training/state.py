@@ -134,14 +134,23 @@ def _damaged(path, why):
 
 
 def _check_settings(path, before, now):
-    if before == now:
-        return
-    differ = [
+    differ = differing(before, now)
+    if differ:
+        raise InputError(
+            f"{path} is of a training with other settings. Start it with those to go "
+            f"on with it, or remove the file to begin anew. Received: {differ}"
+        )
+
+
+def differing(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """The settings that are others now, for people; empty if all are the same.
+
+    Example:
+        >>> differing({"epochs": 3, "seed": 0}, {"epochs": 4, "seed": 0})
+        'epochs=3 then, 4 now'
+    """
+    return "; ".join(
         f"{name}={before.get(name)!r} then, {now.get(name)!r} now"
         for name in {**before, **now}
         if before.get(name) != now.get(name)
-    ]
-    raise InputError(
-        f"{path} is of a training with other settings. Start it with those to go on "
-        f"with it, or remove the file to begin anew. Received: {'; '.join(differ)}"
     )

@@ -211,11 +211,13 @@ def test_what_is_there_is_not_computed_again(tmp_path):
 def test_another_model_of_the_same_weights_is_the_same_teacher(tmp_path):
     features = some_features()
     save_answers(make_model(), features, tmp_path / "a")
+    before = files(tmp_path / "a")
     make_model().save_pretrained(tmp_path / "model")
     loaded = CLASSIFIER.from_pretrained(tmp_path / "model")
     loaded.compile("sgd")
     loaded.predict(features.inputs, verbose=0)
     save_answers(loaded, features, tmp_path / "a")
+    assert files(tmp_path / "a") == before
 
 
 @pytest.mark.parametrize(
