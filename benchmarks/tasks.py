@@ -2,20 +2,23 @@
 
     python benchmarks/tasks.py DATA --output tasks sst2 cola mrpc rte stsb
     python benchmarks/tasks.py DATA --output tasks conll2003 squad codah wiki
-    python benchmarks/tasks.py DATA --output taught sst2 --teacher FOLDER
+    python benchmarks/tasks.py DATA --output taught sst2 --teacher FOLDER \\
+        --unlabelled imdb/unsup.txt.xz
 
 DATA is a folder with glue, ner/conll2003, squad, codah and corpora. Each row is a small
 model (the preset mini, its vocabulary pruned to the training texts), trained in float
 and then with int8 simulated; every figure is that of a .tflite on the whole evaluation
 set, by the task's own metric. Beside it stands what needs no network at all. FOLDER is
 a model of the same task, fine-tuned by `squeezebert finetune`, which the small model
-then learns from as well. What is done is not done again, and a run that was cut off
-goes on. It ends with the table of all rows that are there.
+then learns from as well; --unlabelled adds sentences that only FOLDER's model knows the
+labels of. What is done is not done again, and a run that was cut off goes on. It ends
+with the table of all rows that are there.
 """
 
 import dataclasses
 import json
 import random
+import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -61,6 +64,9 @@ from keras_squeezebert.training.start import scratch_config
 from keras_squeezebert.training.teacher_answers import load_answers, save_answers
 
 CALIBRATION_BATCHES = 40
+# What a teacher answers beside the training texts.
+SENTENCES = 60_000
+WORDS = range(4, 25)
 # With int8 simulated: this many examples, once.
 QUANTIZATION_EXAMPLES = 15_000
 QUANTIZATION_RATE = 2e-5
@@ -238,12 +244,23 @@ def texts_of(examples):
             yield from (" ".join(row) for row in values)
 
 
+def sentences(path):
+    """Some of a file's, as texts without labels."""
+    found = [
+        sentence
+        for document in read_documents(path)
+        for sentence in re.split(r"(?<=[.!?])\s*(?=[A-Z])", document)
+        if len(sentence.split()) in WORDS
+    ]
+    return TextExamples(random.Random(0).sample(found, SENTENCES))
+
+
 # === Training
 
 
-def start(row, train, teacher_folder):
+def start(row, train, unlabelled, teacher_folder):
     """The model, its tokenizer, and its teacher, which knows the same pieces."""
-    texts = list(texts_of(train))
+    texts = [*texts_of(train), *(texts_of(unlabelled) if unlabelled else ())]
     model_class, teacher = row.task.model_class, None
     if teacher_folder:
         tokenizer = SqueezeBertTokenizerFast.from_pretrained(teacher_folder)
@@ -263,12 +280,20 @@ def start(row, train, teacher_folder):
     return model_class(config), tokenizer, teacher
 
 
-def train_float(row, splits, folder, seed, teacher_folder):
+def train_float(row, splits, folder, seed, teacher_folder=None, unlabelled=None):
     """Trains a model and saves it."""
     keras.utils.set_random_seed(seed)
     train, choose_by, _ = splits
-    model, tokenizer, teacher = start(row, train, teacher_folder)
-    features = row.task.encode(train, tokenizer, model.config, row.max_length)
+    model, tokenizer, teacher = start(row, train, unlabelled, teacher_folder)
+    encode = partial(
+        row.task.encode,
+        tokenizer=tokenizer,
+        config=model.config,
+        max_length=row.max_length,
+    )
+    features = encode(train)
+    if unlabelled:
+        features = features.with_unlabelled(encode(unlabelled))
     if teacher:
         answers = folder.parent.parent / "answers"
         save_answers(teacher, features, answers)
@@ -379,7 +404,13 @@ def print_table(output):
 @click.option("--output", required=True, type=click.Path(path_type=Path))
 @click.option("--seeds", multiple=True, type=int, help="Default: those of the row.")
 @click.option("--teacher", type=click.Path(file_okay=False), help="A model's folder.")
-def main(data, names, output, seeds, teacher):
+@click.option(
+    "--unlabelled", help="A file of text, in DATA, for the teacher to answer."
+)
+def main(data, names, output, seeds, teacher, unlabelled):
+    if unlabelled and not teacher:
+        raise click.UsageError("--unlabelled is for a --teacher.")
+    more = sentences(data / unlabelled) if unlabelled else None
     for name in names:
         row = ROWS[name]
         for seed in seeds or row.seeds:
@@ -391,7 +422,7 @@ def main(data, names, output, seeds, teacher):
                 click.echo(f"{name}, {method}: {score:.4f}")
             folder = output / name / str(seed)
             if not (folder / "float" / "training.json").exists():
-                train_float(row, splits, folder / "float", seed, teacher)
+                train_float(row, splits, folder / "float", seed, teacher, more)
             measure(row, splits, folder, seed)
     print_table(output)
 

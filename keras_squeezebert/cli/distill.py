@@ -63,6 +63,12 @@ _DISTILLATION = (
         help="Of the distance to its attention, likewise; both have as many heads.",
     ),
     click.option(
+        "--unlabelled",
+        type=click.Path(dir_okay=False),
+        help="Text, also compressed, of which each line is one more text to learn "
+        "the teacher's answers from; of a classifier of texts.",
+    ),
+    click.option(
         "--save-answers",
         type=click.Path(file_okay=False),
         help="Folder for the teacher's answers: they are computed once, and used by "
@@ -94,7 +100,8 @@ def distill(teacher, **values):
       squeezebert distill my-large --keep-layers 6 --hidden-weight 1 \\
           --train train.csv --eval dev.csv --output my-small
       squeezebert distill my-large --preset small --save-answers answers \\
-          --train train.csv --eval dev.csv --output my-small --temperature 2
+          --train train.csv --eval dev.csv --output my-small --temperature 2 \\
+          --unlabelled more.txt.xz
     """
     _check_student(values)
     _check_answers(values)
@@ -112,6 +119,8 @@ def distill(teacher, **values):
     if not values["learning_rate"]:
         values["learning_rate"] = 1e-3 if values["preset"] else 5e-5
     training = Training(head, values, model, loaded.tokenizer, train, evaluation)
+    if values["unlabelled"]:
+        training.add_unlabelled(_texts_of(values["unlabelled"], head))
     model.distill_from(
         _teacher(loaded.model, training, values),
         values["weight"],
@@ -174,6 +183,17 @@ def _student(teacher, labels, values):
     # One that was trained for other labels, or in another order, starts anew.
     new_head = own.id2label != config.id2label
     return model_class.from_pretrained(source, config=config, new_head=new_head)
+
+
+def _texts_of(path, head):
+    from keras_squeezebert.data import TextExamples, read_documents
+
+    if head.name != "sequence-classification":
+        raise InputError(
+            "Lines of text are for sequence-classification. Received: "
+            f"--unlabelled={path}, with a model for {head.name}"
+        )
+    return TextExamples(list(read_documents(path)))
 
 
 def _teacher(model, training, values):

@@ -170,6 +170,8 @@ class Training:
         evaluation: Examples to score by, or None.
 
     Attributes:
+        task: The head's `Task`.
+        max_length: Tokens of a row.
         features: The examples to train on as arrays.
         evaluation: The `Evaluation` by the others, or None.
     """
@@ -180,15 +182,27 @@ class Training:
         self.values = values
         self.model = model
         self.tokenizer = tokenizer
-        task, config = head.task(values, values["train_path"]), model.config
-        length = max_length(head, values, config)
-        self.features = task.encode(train, tokenizer, config, length)
+        self.task, config = head.task(values, values["train_path"]), model.config
+        self.max_length = max_length(head, values, config)
+        self.features = self._encoded(train)
         self.evaluation = None
         if evaluation is not None:
-            self.evaluation = Evaluation(task, evaluation, tokenizer, config, length)
-        for name, count in self.features.notes.items():
+            self.evaluation = Evaluation(
+                self.task, evaluation, tokenizer, config, self.max_length
+            )
+
+    def add_unlabelled(self, examples: Any) -> None:
+        """More examples to train on, of which only a teacher knows the labels."""
+        self.features = self.features.with_unlabelled(self._encoded(examples))
+
+    def _encoded(self, examples):
+        features = self.task.encode(
+            examples, self.tokenizer, self.model.config, self.max_length
+        )
+        for name, count in features.notes.items():
             if count:
                 click.echo(f"Training data: {count} {name}.")
+        return features
 
     def run(self) -> None:
         """Trains the model and saves it, and says how good it is.

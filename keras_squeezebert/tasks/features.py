@@ -1,8 +1,11 @@
 """Features: examples as the arrays that a model takes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+
+from keras_squeezebert.errors import InputError
+from keras_squeezebert.labels import IGNORED_LABEL
 
 Labels = np.ndarray | dict[str, np.ndarray] | None
 
@@ -66,3 +69,58 @@ class Features:
             return inputs, {name: array[rows] for name, array in self.labels.items()}
         labels = self.labels[rows]
         return inputs, labels[:, :longest] if self.labels_of_tokens else labels
+
+    def with_unlabelled(self, others: "Features") -> "Features":
+        """These rows and others, whose labels are −100: no loss counts them.
+
+        A teacher can answer them, so that a model learns from more texts than there
+        are labels for.
+
+        Args:
+            others: Rows of the same inputs.
+
+        Returns:
+            Both, with the numbers of the others' examples after those of these.
+
+        Raises:
+            InputError: The labels of these rows are not class ids.
+
+        Example:
+            >>> ids = np.array([[2, 7, 3]], "int32")
+            >>> inputs = {"input_ids": ids, "attention_mask": np.sign(ids)}
+            >>> rows = np.arange(1)
+            >>> labelled = Features(inputs=inputs, labels=np.array([1]), rows=rows)
+            >>> both = labelled.with_unlabelled(Features(inputs=inputs, rows=rows))
+            >>> both.labels.tolist()
+            [1, -100]
+        """
+        labels = self.labels
+        if not isinstance(labels, np.ndarray) or labels.dtype.kind != "i":
+            raise InputError(
+                "Rows without labels are for heads of which each text, token or choice "
+                "has one of several labels. Received: labels of another kind"
+            )
+        seq = max(
+            features.inputs["attention_mask"].shape[-1] for features in (self, others)
+        )
+        unknown = np.full((len(others), *labels.shape[1:]), IGNORED_LABEL, labels.dtype)
+        labels = np.concatenate([labels, unknown])
+        if self.labels_of_tokens:
+            labels = _padded(labels, seq, IGNORED_LABEL)
+        return replace(
+            self,
+            inputs={
+                name: np.concatenate(
+                    [_padded(array, seq, 0), _padded(others.inputs[name], seq, 0)]
+                )
+                for name, array in self.inputs.items()
+            },
+            labels=labels,
+            rows=np.concatenate([self.rows, others.rows + 1 + self.rows.max()]),
+        )
+
+
+def _padded(array, seq, value):
+    """An array (..., seq), longer by a value that says nothing."""
+    widths = [(0, 0)] * (array.ndim - 1) + [(0, seq - array.shape[-1])]
+    return np.pad(array, widths, constant_values=value)

@@ -1,5 +1,6 @@
 """squeezebert distill: what learns, from whom, and what is left of it."""
 
+import numpy as np
 import pytest
 from command_line import run, succeed
 
@@ -78,6 +79,29 @@ def test_saved_answers_are_used_again(workspace, tmp_path):
     assert first == second
 
 
+def test_texts_without_labels_are_learnt_too(workspace, tmp_path):
+    # Of these words the labels say nothing, and the teacher's answers are all there is.
+    texts = ["superb", "awful"]
+    (tmp_path / "more.txt").write_text("\n".join(texts * 16))
+    command = (
+        *("distill", "teacher", "--model", "tiny", *TRAINING, "--epochs", 15),
+        *("--learning-rate", 3e-3, "--teacher-weight", 1),
+    )
+    more = ("--unlabelled", tmp_path / "more.txt")
+    teacher = SqueezeBertForSequenceClassification.from_pretrained(
+        workspace / "teacher"
+    )
+    inputs = SqueezeBertTokenizerFast()(texts, padding=True, return_tensors="np")
+    answers = teacher.predict(dict(inputs), verbose=0)
+    distances = []
+    for name, arguments in (("without", ()), ("with", more)):
+        succeed(*command, *arguments, "--output", tmp_path / name, cwd=workspace)
+        student = SqueezeBertForSequenceClassification.from_pretrained(tmp_path / name)
+        outputs = student.predict(dict(inputs), verbose=0)
+        distances.append(abs(np.diff(outputs) - np.diff(answers)).mean())
+    assert distances[1] < 0.5 * distances[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -89,6 +113,7 @@ def test_saved_answers_are_used_again(workspace, tmp_path):
             "leave out --save-answers, or --hidden-weight",
         ),
         (("--preset", "mini", "--tags-column", "1"), "is for token-classification"),
+        (("--preset", "mini", "--unlabelled", "no.txt"), "no.txt (no such file)"),
         (("--model", "other"), "the vocabulary of its teacher"),
     ],
 )

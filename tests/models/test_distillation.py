@@ -86,6 +86,27 @@ def test_the_loss(architecture, temperature):
     assert evaluated["loss"] == pytest.approx(by_labels, rel=1e-5)
 
 
+@pytest.mark.parametrize("unlabelled", [1, ROWS])
+def test_rows_without_labels_count_to_the_teacher_alone(unlabelled):
+    teacher, student = make_model(CLASSIFIER, CALM), make_model(CLASSIFIER, CALM, 1)
+    inputs, labels = some(CLASSIFIER)
+    labels = labels.copy()
+    labels[:unlabelled] = -100
+    known = labels != -100
+    some_inputs = {name: array[known] for name, array in inputs.items()}
+    by_labels = first_loss(student, some_inputs, labels[known]) if known.any() else 0.0
+    student.distill_from(teacher, weight=0.3)
+    taught = taught_loss(
+        CLASSIFIER,
+        run(teacher, inputs),
+        run(student, inputs),
+        inputs["attention_mask"],
+        1.0,
+    )
+    expected = 0.7 * by_labels + 0.3 * taught
+    assert first_loss(student, inputs, labels) == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("changes", "distance"),
     [
