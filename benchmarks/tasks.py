@@ -41,6 +41,7 @@ from keras_squeezebert.data import (
     read_squad,
 )
 from keras_squeezebert.files import write_json
+from keras_squeezebert.models.word_embeddings import inherit_word_embeddings
 from keras_squeezebert.tasks import (
     Evaluation,
     MaskedLM,
@@ -214,7 +215,7 @@ ROWS = {
         squad,
         QuestionAnswering(doc_stride=96),
         256,
-        6,
+        4,
         baselines.best_sentence,
     ),
     "codah": Row(
@@ -227,7 +228,7 @@ ROWS = {
         hidden_share=0.0,
     ),
     "wiki": Row(
-        wiki, MaskedLM(), 128, 8, baselines.unigram, seeds=(0,), hidden_share=0.0
+        wiki, MaskedLM(), 128, 4, baselines.unigram, seeds=(0,), hidden_share=0.0
     ),
 }
 
@@ -298,6 +299,7 @@ def train_float(row, splits, folder, seed, teacher_folder=None, unlabelled=None)
         answers = folder.parent.parent / "answers"
         save_answers(teacher, features, answers)
         features = load_answers(features, answers)
+        inherit_word_embeddings(model, teacher)
         model.distill_from(features.teacher, weight=0.9, temperature=2.0)
     hiding = None
     if row.hidden_share:

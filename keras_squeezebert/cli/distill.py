@@ -24,7 +24,8 @@ _STUDENT = (
     click.option(
         "--preset",
         type=click.Choice(tuple(PRESETS)),
-        help="Shape of a model that learns from random weights.",
+        help="Shape of a model that learns from random weights and the teacher's "
+        "word embeddings.",
     ),
     click.option(
         "--keep-layers",
@@ -158,6 +159,7 @@ def _student(teacher, labels, values):
     """The model that learns, with the teacher's head, labels and vocabulary."""
     from keras_squeezebert import SqueezeBertConfig, SqueezeBertTokenizerFast
     from keras_squeezebert.models.depth import reduce_depth
+    from keras_squeezebert.models.word_embeddings import inherit_word_embeddings
     from keras_squeezebert.training.start import scratch_config
 
     if values["keep_layers"]:
@@ -168,9 +170,11 @@ def _student(teacher, labels, values):
     if source is None:
         names = ("pad_token_id", "max_position_embeddings", "type_vocab_size")
         fields |= {name: getattr(config, name) for name in names}
-        return model_class(
+        model = model_class(
             scratch_config(config.vocab_size, None, values["preset"], **fields)
         )
+        inherit_word_embeddings(model, teacher.model)
+        return model
     tokenizer = SqueezeBertTokenizerFast.from_pretrained(source)
     if tokenizer.vocabulary != teacher.tokenizer.vocabulary:
         raise InputError(
