@@ -19,10 +19,10 @@ BLOCK = 256  # code points
 # tokens through the table: they are kept, each as a word of its own.
 MARKS = tuple(map(chr, range(0x100000, 0x100005)))
 
-# Values that are no code points: the one looked up, and one that is dropped only
-# after combining marks have been sorted, which it ends a run of.
+# Values that are no code points: the one looked up, and a mark that is removed only
+# after all have been sorted.
 SAME = -1
-BREAK = 0
+REMOVED = 0
 
 _KEPT = ((SAME,),) * BLOCK
 _DROPPED = ((),) * BLOCK
@@ -45,7 +45,7 @@ class CodePointTable:
         blocks: Row of `outputs` for each block of 256 code points.
         outputs: (rows, 256), the index of an output sequence for each code point.
         splits: Output i is `values[splits[i] : splits[i + 1]]`.
-        values: SAME, BREAK, or a code point plus CLASS times its combining class.
+        values: SAME, or a code point or REMOVED plus CLASS times its combining class.
     """
 
     blocks: np.ndarray
@@ -99,7 +99,6 @@ class _Reader:
         ).normalize_str
         self._split = BertPreTokenizer().pre_tokenize_str
         self._classes = _combining_classes() if strips_accents else {}
-        self._strips_accents = strips_accents
 
     def outputs_of_block(self, start):
         """The output sequence of each code point from `start` on."""
@@ -133,8 +132,10 @@ class _Reader:
 
     def _output(self, character, normal, lone):
         if not normal:
-            ends_run = self._strips_accents and _is_starter(character)
-            return (BREAK,) if ends_run and self._clean(character) else ()
+            if not self._clean(character):
+                return ()
+            first, *_ = NFD().normalize_str(character)
+            return (REMOVED + CLASS * self._classes.get(first, 0),)
         output = []
         for part in normal.strip(" ") or normal:
             code = ord(part) + CLASS * self._classes.get(part, 0)

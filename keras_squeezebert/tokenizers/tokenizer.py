@@ -48,10 +48,16 @@ class SqueezeBertTokenizer(TokenizerBase, keras.layers.Layer):
         truncation: Whether to cut longer rows, of pairs the longer text first. If
             not, a row longer than `max_length` is an error; with `max_length` None
             and `padding` "longest", no row is too long.
+        return_offsets_mapping: Whether to add "offset_mapping", (batch, length, 2):
+            where in its text each token starts and ends, in characters.
 
     Returns:
         A dict of int32 tensors of shape (batch, length): "input_ids",
         "attention_mask", "token_type_ids".
+
+    Attributes:
+        word_pieces: The :class:`~.word_pieces.WordPieces` at work, for texts that are
+            not cut here.
 
     Raises:
         InputError: The vocabulary, an option or an argument does not fit. What only
@@ -64,6 +70,14 @@ class SqueezeBertTokenizer(TokenizerBase, keras.layers.Layer):
         >>> text = keras.Input((), dtype="string")
         >>> tokenizer(text, max_length=8, padding="max_length")["input_ids"].shape
         (None, 8)
+
+        Offsets cut tokens out of their text, in a graph as well:
+
+        >>> outputs = tokenizer("Élan vital", return_offsets_mapping=True)
+        >>> start, end = tf.unstack(outputs["offset_mapping"], axis=2)
+        >>> tokens = tf.strings.substr("Élan vital", start, end - start, "UTF8_CHAR")
+        >>> [token.decode() for token in tokens[0].numpy()]
+        ['', 'Él', 'an', 'vital', '']
 
     Reference:
         `transformers.SqueezeBertTokenizer`.
@@ -88,13 +102,19 @@ class SqueezeBertTokenizer(TokenizerBase, keras.layers.Layer):
         self.built = True
 
         self._set_vocabulary(vocabulary, TokenizerOptions(**options))
-        self._pieces = WordPieces(self.vocabulary, self.options)
+        self.word_pieces = WordPieces(self.vocabulary, self.options)
         self.max_length = max_length
         self.padding = padding
-        self._limit(None, None, True, paired=False)
+        self.limit()
 
     def call(
-        self, texts, text_pairs=None, max_length=None, padding=None, truncation=True
+        self,
+        texts,
+        text_pairs=None,
+        max_length=None,
+        padding=None,
+        truncation=True,
+        return_offsets_mapping=False,
     ):
         paired = text_pairs is not None
         limit = self._limit(max_length, padding, truncation, paired)
@@ -105,52 +125,92 @@ class SqueezeBertTokenizer(TokenizerBase, keras.layers.Layer):
             if None not in counts:
                 check_pairs(*counts)
         width = limit if (padding or self.padding) == "max_length" else None
-        outputs, lengths = self._encode(batches, limit if truncation else None, width)
+        outputs, lengths = self._encode(
+            batches, limit if truncation else None, width, return_offsets_mapping
+        )
         if limit is not None and not truncation:
             _check_lengths(lengths, limit)
         return outputs
 
     # Op by op, an eager call would take ten times as long.
     @functools.partial(tf.function, autograph=False, reduce_retracing=True)
-    def _encode(self, batches, limit, width):
+    def _encode(self, batches, limit, width, offsets):
         """The outputs of a call, and how many tokens each row has.
 
         Args:
             batches: One or two string tensors (batch,).
             limit: What rows are cut to, if they are.
             width: What rows are padded to; None is the longest.
+            offsets: Whether they are among the outputs.
         """
-        segments = [self._pieces(texts) for texts in batches]
+        if offsets:
+            columns = zip(*map(self.word_pieces.with_offsets, batches), strict=True)
+        else:
+            columns = [map(self.word_pieces, batches)]
+        ids, *places = map(list, columns)
+        lengths = [pieces.row_lengths() for pieces in ids]
         if limit is not None:
-            segments = _truncate(segments, limit - 1 - len(segments))
+            lengths = _truncated(lengths, limit - 1 - len(ids))
+            ids, *places = (_cut(column, lengths) for column in (ids, *places))
+        outputs = self.rows(*ids, length=width)
+        if offsets:
+            places = [_joined(place, 0, 0) for place in places]
+            places = [place.to_tensor(shape=(None, width)) for place in places]
+            outputs["offset_mapping"] = tf.stack(places, axis=2)
+        return outputs, tf.add_n(lengths) + 1 + len(ids)
 
-        batch = segments[0].nrows()
-        row = [tf.fill([batch, 1], self.cls_token_id)]
-        for segment in segments:
-            row += [segment, tf.fill([batch, 1], self.sep_token_id)]
-        tokens = tf.concat(row, axis=1)  # (batch, tokens), ragged
+    # === Rows of word pieces cut by others
 
-        ids = tokens.to_tensor(self.pad_token_id, shape=(None, width))
-        lengths = tokens.row_lengths()
-        columns = width or tf.shape(ids)[1]
-        mask = tf.sequence_mask(lengths, columns, tf.int32)
+    def limit(self, paired: bool = False) -> int:
+        """Most tokens of a row unless a call says otherwise."""
+        return self._limit(None, None, True, paired)
+
+    def rows(
+        self, *segments: tf.RaggedTensor, length: int | None = None
+    ) -> dict[str, tf.Tensor]:
+        """The outputs of a call for one text, or two, already in pieces.
+
+        Args:
+            *segments: Ids of pieces, (batch, pieces), as `word_pieces` gives them.
+            length: What rows are padded to; None is the longest.
+
+        Example:
+            >>> tokenizer = SqueezeBertTokenizer()
+            >>> pieces = tokenizer.word_pieces(tf.constant(["Hello!", "Bye"]))
+            >>> tokenizer.rows(pieces)["input_ids"].numpy().tolist()
+            [[101, 7592, 999, 102], [101, 9061, 102, 0]]
+        """
+        tokens = _joined(segments, self.cls_token_id, self.sep_token_id)
+        ids = tokens.to_tensor(self.pad_token_id, shape=(None, length))
+        columns = length or tf.shape(ids)[1]
+        mask = tf.sequence_mask(tokens.row_lengths(), columns, tf.int32)
         first = tf.sequence_mask(2 + segments[0].row_lengths(), columns, tf.int32)
-        outputs = {
+        return {
             "input_ids": ids,
             "attention_mask": mask,
             "token_type_ids": mask - first,
         }
-        return outputs, lengths
+
+    # === Keras
 
     def compute_output_spec(
-        self, texts, text_pairs=None, max_length=None, padding=None, truncation=True
+        self,
+        texts,
+        text_pairs=None,
+        max_length=None,
+        padding=None,
+        truncation=True,
+        return_offsets_mapping=False,
     ):
         limit = self._limit(max_length, padding, truncation, text_pairs is not None)
         fixed = (padding or self.padding) == "max_length"
         shape = (texts.shape[0] if texts.shape else 1, limit if fixed else None)
+        shapes = dict.fromkeys(("input_ids", "attention_mask", "token_type_ids"), shape)
+        if return_offsets_mapping:
+            shapes["offset_mapping"] = (*shape, 2)
         return {
             name: keras.KerasTensor(shape, dtype="int32", name=name)
-            for name in ("input_ids", "attention_mask", "token_type_ids")
+            for name, shape in shapes.items()
         }
 
     def get_config(self):
@@ -187,17 +247,28 @@ def _as_tensor(texts, name):
     return texts
 
 
-def _truncate(segments, room):
-    """Cuts one or two ragged tensors of tokens so that each row has at most `room`."""
-    lengths = [segment.row_lengths() for segment in segments]
-    if len(segments) == 1:
-        kept = [tf.minimum(lengths[0], room)]
-    else:
-        kept = longest_first(*lengths, room, tf)
+def _truncated(lengths, room):
+    """The lengths of one or two segments, each (batch,), cut to `room`."""
+    if len(lengths) == 1:
+        return [tf.minimum(lengths[0], room)]
+    return longest_first(*lengths, room, tf)
+
+
+def _cut(segments, lengths):
+    """Segments, each (batch, pieces), of which the first `lengths` pieces are left."""
     return [
-        tf.RaggedTensor.from_tensor(segment.to_tensor(), lengths=count)
-        for segment, count in zip(segments, kept, strict=True)
+        tf.RaggedTensor.from_tensor(segment.to_tensor(), lengths=length)
+        for segment, length in zip(segments, lengths, strict=True)
     ]
+
+
+def _joined(segments, cls, sep):
+    """`cls`, and each segment with `sep` after it: ragged (batch, tokens)."""
+    batch = segments[0].nrows()
+    row = [tf.fill([batch, 1], cls)]
+    for segment in segments:
+        row += [segment, tf.fill([batch, 1], sep)]
+    return tf.concat(row, axis=1)
 
 
 def _check_lengths(lengths, limit):

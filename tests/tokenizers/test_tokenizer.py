@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from keras_squeezebert import InputError
 from keras_squeezebert.tokenizers import SqueezeBertTokenizer, SqueezeBertTokenizerFast
@@ -20,6 +21,7 @@ def small(fast):
 def assert_same(outputs, wanted):
     assert set(outputs) == set(wanted)
     for name, array in wanted.items():
+        assert outputs[name].dtype == np.int32
         np.testing.assert_array_equal(np.asarray(outputs[name]), array)
 
 
@@ -27,28 +29,47 @@ def test_tf_data(layer, fast):
     data = tf.data.Dataset.from_tensor_slices((TEXTS, PAIRS)).batch(3).map(layer)
     assert_same(next(iter(data)), fast(TEXTS, PAIRS))
     data = tf.data.Dataset.from_tensor_slices(TEXTS)
-    data = data.map(lambda text: layer(text, max_length=6, padding="max_length"))
+    arguments = {
+        "max_length": 6,
+        "padding": "max_length",
+        "return_offsets_mapping": True,
+    }
+    data = data.map(lambda text: layer(text, **arguments))
     assert data.element_spec["input_ids"].shape.as_list() == [None, 6]
-    assert_same(next(iter(data)), fast(TEXTS[0], max_length=6, padding="max_length"))
+    assert data.element_spec["offset_mapping"].shape.as_list() == [None, 6, 2]
+    assert_same(next(iter(data)), fast(TEXTS[0], **arguments))
 
 
-def test_tf_function(layer, fast):
-    assert_same(tf.function(layer)(tf.constant(TEXTS)), fast(TEXTS))
+@pytest.mark.parametrize("offsets", [False, True])
+def test_tf_function(layer, fast, offsets):
+    @tf.function
+    def call(texts):
+        return layer(texts, return_offsets_mapping=offsets)
+
+    wanted = fast(TEXTS, return_offsets_mapping=offsets)
+    assert_same(call(tf.constant(TEXTS)), wanted)
 
 
-def functional(tokenizer):
+def functional(tokenizer, **arguments):
     first = keras.Input((), dtype="string", name="texts")
     second = keras.Input((), dtype="string", name="pairs")
-    return keras.Model([first, second], tokenizer(first, second))
+    return keras.Model([first, second], tokenizer(first, second, **arguments))
 
 
+@pytest.mark.parametrize("offsets", [False, True])
 @pytest.mark.parametrize("padding, width", [("longest", None), ("max_length", 9)])
-def test_functional_model(small, tmp_path, padding, width):
+def test_functional_model(small, tmp_path, padding, width, offsets):
     options = {"max_length": 9, "do_lower_case": False, "strip_accents": True}
-    model = functional(SqueezeBertTokenizer(small, padding=padding, **options))
-    assert [output.shape for output in model.outputs] == [(None, width)] * 3
+    model = functional(
+        SqueezeBertTokenizer(small, padding=padding, **options),
+        return_offsets_mapping=offsets,
+    )
     fast = SqueezeBertTokenizerFast(small, do_lower_case=False, strip_accents=True)
-    wanted = fast(TEXTS, PAIRS, max_length=9, padding=padding)
+    wanted = fast(
+        TEXTS, PAIRS, max_length=9, padding=padding, return_offsets_mapping=offsets
+    )
+    for name, array in wanted.items():
+        assert model.output[name].shape == (None, width, *array.shape[2:])
     inputs = [tf.constant(TEXTS), tf.constant(PAIRS)]
     assert_same(model(inputs), wanted)
     assert_same(model.predict(inputs, verbose=0), wanted)
@@ -60,12 +81,17 @@ def test_functional_model(small, tmp_path, padding, width):
     assert_same(tf.saved_model.load(tmp_path / "saved").serve(inputs), wanted)
 
 
-def test_saved_model_has_no_trimmer_ops(small, tmp_path):
-    model = functional(SqueezeBertTokenizer(small, max_length=9))
+def test_tensorflow_serving_has_the_ops(small, tmp_path):
+    model = functional(
+        SqueezeBertTokenizer(small, max_length=9), return_offsets_mapping=True
+    )
     model.export(tmp_path, verbose=False)
-    graph = (tmp_path / "saved_model.pb").read_bytes()
-    assert b"FastWordpiece" in graph
-    assert b"Trim" not in graph and b"RoundRobin" not in graph
+    saved = SavedModel.FromString((tmp_path / "saved_model.pb").read_bytes())
+    graph = saved.meta_graphs[0].graph_def
+    ops = {node.op for node in graph.node}
+    ops |= {node.op for f in graph.library.function for node in f.node_def}
+    # TensorFlow Text's trimmers, for one, are not in the servers of old.
+    assert ops - set(dir(tf.raw_ops)) == {"FastWordpieceTokenizeWithOffsets"}
 
 
 def test_config_round_trip(small):
