@@ -129,6 +129,46 @@ def atomic_folder(
                 path.rmdir()
 
 
+@contextlib.contextmanager
+def new_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Yields an empty folder; when the block ends it is `path`, with all that is in it.
+
+    It is made beside `path`, whose parents are made if they do not exist, under a name
+    that begins with a dot.
+
+    Raises:
+        InputError: There is something at `path`.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp()) / "model" / "1"
+        >>> with new_folder(folder) as draft:
+        ...     _ = (draft / "graph").write_text("…")
+        >>> [file.name for file in folder.iterdir()]
+        ['graph']
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        raise InputError(f"There must be nothing yet at {path}. Received: {path}")
+    draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=_DRAFT))
+    try:
+        yield draft
+        draft.chmod(0o777 & ~_umask())
+        for file in draft.rglob("*"):
+            if file.is_file():
+                _flush(file)
+        try:
+            os.rename(draft, path)
+        except OSError:
+            raise InputError(
+                f"There must be nothing yet at {path}. Received: {path}, which another "
+                "run has made meanwhile"
+            ) from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
 def settled_folder(path: str | os.PathLike) -> Path:
     """`path`, after finishing the work of a writer that :func:`atomic_folder` lost."""
     path = Path(path)

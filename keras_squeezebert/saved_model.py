@@ -1,4 +1,4 @@
-"""SavedModel: runs a folder that Keras' `model.export` wrote, on arrays."""
+"""SavedModel: runs the folder of an exported model on arrays."""
 
 import os
 from collections.abc import Mapping
@@ -9,16 +9,18 @@ from keras_squeezebert.errors import InputError
 
 SAVED_MODEL_FILE = "saved_model.pb"
 
-_SIGNATURE = "serving_default"
+# That of `squeezebert export --format saved-model`, and that of Keras' `model.export`.
+_SIGNATURES = ("tokens", "serving_default")
 # What Keras calls the output of a model whose outputs have no names.
 _NAMELESS = "output_0"
 
 
 class SavedModel:
-    """A TensorFlow SavedModel of any head, called by its serving signature.
+    """A TensorFlow SavedModel of any head, called by the signature that takes tokens.
 
     Args:
-        folder: Its folder, as `model.export(folder)` writes it.
+        folder: Its folder, as `export_saved_model` or Keras' `model.export(folder)`
+            write it.
 
     Attributes:
         input_shape: (None, None), or (None, None, None) of a multiple choice.
@@ -61,13 +63,15 @@ class SavedModel:
                 f"{folder} is not a SavedModel that can be loaded. Received: "
                 f"{' '.join(str(error).split())[:200]}"
             ) from None
-        if _SIGNATURE not in self._loaded.signatures:
+        there = self._loaded.signatures
+        name = next((name for name in _SIGNATURES if name in there), None)
+        if name is None:
             raise InputError(
-                f"A SavedModel must have a signature {_SIGNATURE!r}; `model.export` "
-                f"writes one. Received: {folder}, with "
-                f"{', '.join(map(repr, self._loaded.signatures)) or 'none'}"
+                f"A SavedModel must have a signature {' or '.join(_SIGNATURES)}; "
+                "`squeezebert export --format saved-model` writes the first. Received: "
+                f"{folder}, with {', '.join(map(repr, there)) or 'none'}"
             )
-        self._run = self._loaded.signatures[_SIGNATURE]
+        self._run = there[name]
         self.input_shape = self._checked_shape(folder)
 
     def _checked_shape(self, folder):
@@ -81,7 +85,7 @@ class SavedModel:
         if not is_ours or any(size is not None for size in shape):
             raise InputError(
                 f"A SavedModel must take {', '.join(INPUT_NAMES)} of any size, as "
-                f"`model.export` writes it. Received: {folder}, with {shapes}"
+                f"`export_saved_model` writes it. Received: {folder}, with {shapes}"
             )
         return shape
 

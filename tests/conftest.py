@@ -4,4 +4,6 @@ import sys
 from pathlib import Path
 
 # pytest's importlib mode adds no folder of tests to the path.
-sys.path += [str(Path(__file__).parent / folder) for folder in ("models", "cli")]
+sys.path += [
+    str(Path(__file__).parent / folder) for folder in ("models", "cli", "serving")
+]

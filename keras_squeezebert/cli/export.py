@@ -1,21 +1,43 @@
-"""squeezebert export: a folder's model as one file for the phone."""
+"""squeezebert export: a folder's model as one file for the phone, or for a server."""
+
+import os
 
 import click
+from click.core import ParameterSource
 
-from keras_squeezebert.cli.heads import head_of
+from keras_squeezebert.cli.heads import (
+    HEADS,
+    all_serve_options,
+    check_options,
+    head_of,
+)
+from keras_squeezebert.cli.options import row_length
 from keras_squeezebert.errors import InputError
+
+# Options of one format, by the names of their parameters.
+_OF_FORMATS = {
+    "tflite": (
+        *("sequence_lengths", "num_choices", "quantization", "output_type"),
+        "runtime",
+    ),
+    "saved-model": (
+        *("version", "max_length"),
+        *(option.name for head in HEADS.values() for option in head.serve_options),
+    ),
+}
 
 
 @click.command()
 @click.argument("model_dir")
-@click.argument("out", type=click.Path(dir_okay=False))
+@click.argument("out", type=click.Path())
 @click.option(
     "--format",
     "file_format",
-    type=click.Choice(["tflite"]),
+    type=click.Choice(tuple(_OF_FORMATS)),
     default="tflite",
     show_default=True,
-    help="Kind of file.",
+    help="tflite: a file for the phone. saved-model: a folder for TF Serving, strings "
+    "in and answers out.",
 )
 @click.option(
     "--sequence-length",
@@ -54,20 +76,20 @@ from keras_squeezebert.errors import InputError
     help="What is to execute the file: a CPU with XNNPACK, as TFLite comes; TFLite's "
     "own kernels without it; or the GPU delegate, in float32.",
 )
-def export(
-    model_dir,
-    out,
-    file_format,
-    sequence_lengths,
-    num_choices,
-    quantization,
-    output_type,
-    runtime,
-):
-    """Write the model in MODEL_DIR, of any head, to OUT, a .tflite file.
+@click.option(
+    "--version",
+    type=click.IntRange(0, 2**63 - 1),
+    help="For saved-model: the folder in OUT.  [default: one more than there is]",
+)
+@row_length
+@all_serve_options
+def export(model_dir, out, file_format, **values):
+    """Write the model in MODEL_DIR, of any head, to OUT.
 
-    MODEL_DIR is a model's folder, or its id on the Hugging Face Hub. Config and
-    vocabulary are packed into the file, so that it is all `squeezebert predict` needs.
+    MODEL_DIR is a model's folder, or its id on the Hugging Face Hub. OUT is a .tflite
+    file; or, with --format saved-model, a folder that TF Serving reads, in which every
+    export is one more version. Config and vocabulary come with either, so that it is
+    all that `squeezebert predict` and `squeezebert evaluate` need.
 
     \b
     Examples:
@@ -77,30 +99,76 @@ def export(
       squeezebert export my-model m.tflite --sequence-length 32 --sequence-length 128
       squeezebert export my-model my-model-gpu.tflite --runtime gpu
       squeezebert export my-swag my-swag.tflite --num-choices 4
+      squeezebert export my-model served/my-model --format saved-model
     """
+    _check_format(file_format)
     from keras_squeezebert.inference import load_keras_model
-    from keras_squeezebert.tflite import export_tflite, read_ops
 
     source = load_keras_model(model_dir)
-    _check_choices(head_of(source.architecture), num_choices)
+    write = _write_tflite if file_format == "tflite" else _write_saved_model
+    write(source, out, values)
+
+
+def _check_format(file_format):
+    """Refuses options on the command line that are for the other format."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        is_given = context.get_parameter_source(option.name) is (
+            ParameterSource.COMMANDLINE
+        )
+        for of, names in _OF_FORMATS.items():
+            if is_given and option.name in names and of != file_format:
+                flag = option.opts[0]
+                raise InputError(
+                    f"{flag} is for --format {of}. Received: {flag}, with --format "
+                    f"{file_format}"
+                )
+
+
+def _write_tflite(source, out, values):
+    from keras_squeezebert.tflite import export_tflite, read_ops
+
+    if os.path.isdir(out):
+        raise InputError(f"OUT must be a file's name, a .tflite. Received: {out}")
+    _check_choices(head_of(source.architecture), values["num_choices"])
+    lengths = values.pop("sequence_lengths")
+    quantization = values["quantization"]
     paths = export_tflite(
         source.model,
         out,
-        sequence_lengths if len(sequence_lengths) > 1 else sequence_lengths[0],
-        num_choices=num_choices,
-        quantization=quantization,
-        output_type=output_type,
-        runtime=runtime,
+        lengths if len(lengths) > 1 else lengths[0],
         tokenizer=source.tokenizer,
+        **{name: values[name] for name in _OF_FORMATS["tflite"][1:]},
     )
     scheme = source.model.scheme
     form = scheme.name if scheme else quantization or "float32"
     paths = paths if isinstance(paths, list) else [paths]
-    for path, length in zip(paths, sequence_lengths, strict=True):
+    for path, length in zip(paths, lengths, strict=True):
         click.echo(
             f"Wrote {path}: {path.stat().st_size / 1e6:.1f} MB, {len(read_ops(path))} "
             f"operations, {form}, {length} tokens."
         )
+
+
+def _write_saved_model(source, out, values):
+    from keras_squeezebert.serving import docker_command, export_saved_model
+
+    head = head_of(source.architecture)
+    check_options(head)
+    options = {option.name: values[option.name] for option in head.serve_options}
+    if head.name == "question-answering":
+        options = {"task": head.task(values)}
+    path = export_saved_model(
+        source.model,
+        out,
+        source.tokenizer,
+        version=values["version"],
+        max_length=values["max_length"],
+        **options,
+    )
+    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    click.echo(f"Wrote {path}: {size / 1e6:.1f} MB. To serve it:")
+    click.echo(docker_command(out))
 
 
 def _check_choices(head, num_choices):

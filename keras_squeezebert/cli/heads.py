@@ -46,6 +46,7 @@ class Head:
         data_options: How its data is read.
         task_options: Fields of its `Task`, by whose names their values go.
         predict_options: Those that matter to `predict`, and what it takes beside texts.
+        serve_options: Those that matter to a SavedModel.
         implied: A function of the values and the data's path: fields that follow from
             them.
         max_length: Tokens of a row unless told otherwise; None is all a model takes.
@@ -60,6 +61,7 @@ class Head:
     data_options: tuple[HeadOption, ...] = ()
     task_options: tuple[HeadOption, ...] = ()
     predict_options: tuple[HeadOption, ...] = ()
+    serve_options: tuple[HeadOption, ...] = ()
     implied: Callable[[Values, Any], Values] = lambda values, path: {}
     max_length: int | None = None
 
@@ -167,6 +169,11 @@ def all_predict_options(command: Callable) -> Callable:
     return _with_options(command, lambda head: head.predict_options)
 
 
+def all_serve_options(command: Callable) -> Callable:
+    """The options of `export`, of a SavedModel."""
+    return _with_options(command, lambda head: head.serve_options)
+
+
 def _with_options(command, options_of):
     options = dict.fromkeys(o for head in HEADS.values() for o in options_of(head))
     for option in reversed(options):
@@ -195,7 +202,7 @@ def _heads_with(option):
 
 
 def _all(head):
-    return head.options + head.predict_options
+    return head.options + head.predict_options + head.serve_options
 
 
 _threshold = HeadOption(
@@ -294,6 +301,13 @@ HEADS = {
                 _threshold,
                 _top,
             ),
+            serve_options=(
+                HeadOption(
+                    "--pairs",
+                    is_flag=True,
+                    help="It takes two texts, text and text_pair.",
+                ),
+            ),
             implied=_metric_of_glue,
         ),
         Head(
@@ -345,6 +359,7 @@ HEADS = {
                 *_question_options,
                 _top,
             ),
+            serve_options=_question_options,
             max_length=384,
         ),
         Head(
@@ -402,6 +417,7 @@ HEADS = {
                 ),
             ),
             predict_options=(_top,),
+            serve_options=(_top,),
             # Where a command has a seed, it is that of the masks, too.
             implied=lambda values, path: {"seed": values.get("seed", 0)},
         ),

@@ -97,16 +97,24 @@ class QuestionAnswering(Task):
                     f"{name}={getattr(self, name)}"
                 )
 
-    def encode(self, examples, tokenizer, config, max_length=384):
-        limit = length_limit(max_length, "longest", True, True, tokenizer.options)
-        if limit - 3 - self.max_question_length <= self.doc_stride:
+    def check_windows(self, max_length: int) -> None:
+        """Checks that windows get on in the text.
+
+        Raises:
+            InputError: One that shares `doc_stride` pieces has no room for others.
+        """
+        if max_length - 3 - self.max_question_length <= self.doc_stride:
             raise InputError(
                 "Beside the longest question and three special tokens, a window must "
                 "hold more of the text than it shares with the one before. Received: "
-                f"max_length={limit}, "
+                f"max_length={max_length}, "
                 f"max_question_length={self.max_question_length}, "
                 f"doc_stride={self.doc_stride}"
             )
+
+    def encode(self, examples, tokenizer, config, max_length=384):
+        limit = length_limit(max_length, "longest", True, True, tokenizer.options)
+        self.check_windows(limit)
         questions = word_pieces(tokenizer, examples.questions)
         contexts = word_pieces(tokenizer, examples.contexts)
         kept = np.minimum(questions.counts, self.max_question_length)  # (examples,)

@@ -105,8 +105,7 @@ class TokenClassification(Task):
 
     def decode(self, outputs, features, examples, config):
         names = list(config.id2label.values())
-        neutral = [tag for tag in _NEUTRAL_TAGS if tag in names] or names
-        ids = np.full(len(features.places), config.label2id[neutral[0]])  # (words,)
+        ids = np.full(len(features.places), neutral_id(config))  # (words,)
         scores = np.zeros(len(ids))  # (words,)
         found = features.places[:, 0] >= 0  # (words,)
         logits = outputs["logits"][tuple(features.places[found].T)]
@@ -123,9 +122,7 @@ class TokenClassification(Task):
 
     def metric(self, config):
         """Of entities where all labels are tags of entities, else the accuracy."""
-        tags = config.id2label.values()
-        are_entities = all(tag == "O" or tag[:2] in ("B-", "I-") for tag in tags)
-        return METRICS["entities" if are_entities else "accuracy"]
+        return METRICS["entities" if are_of_entities(config) else "accuracy"]
 
     def score(self, examples, answers, config):
         labels = known("tags", examples.tags)
@@ -139,6 +136,27 @@ class TokenClassification(Task):
         """The tags by name, the neutral one first."""
         distinct = {tag for tags in known("tags", examples.tags) for tag in tags}
         return sorted(distinct, key=lambda tag: (tag not in _NEUTRAL_TAGS, tag))
+
+
+def neutral_id(config: SqueezeBertConfig) -> int:
+    """The class id of the tag that says nothing of a word, or 0 if there is none.
+
+    Example:
+        >>> neutral_id(SqueezeBertConfig(id2label={0: "B-LOC", 1: "O"}))
+        1
+    """
+    found = (config.label2id[tag] for tag in _NEUTRAL_TAGS if tag in config.label2id)
+    return next(found, 0)
+
+
+def are_of_entities(config: SqueezeBertConfig) -> bool:
+    """Whether all labels are tags of entities in IOB1 or IOB2.
+
+    Example:
+        >>> are_of_entities(SqueezeBertConfig(id2label={0: "NOUN", 1: "VERB"}))
+        False
+    """
+    return all(tag == "O" or tag[:2] in ("B-", "I-") for tag in config.label2id)
 
 
 # === Entities

@@ -1,8 +1,10 @@
 """squeezebert export: the model of any head as a .tflite."""
 
+import json
+
 import pytest
 from command_line import run, succeed
-from every_head import ARCHITECTURES, SEQ, letters
+from every_head import ARCHITECTURES, EVERY_HEAD, SEQ, letters
 from tiny import ONE_LAYER
 
 from keras_squeezebert import models
@@ -58,6 +60,19 @@ def test_a_model_without_a_head(headless):
         ),
         (("masked-lm.tflite",), ["A model is a folder", "masked-lm.tflite"]),
         (("masked-lm-saved",), ["masked-lm-saved"]),
+        (("masked-lm", "--version", 1), ["--version is for --format saved-model"]),
+        (
+            ("masked-lm", "--format", "saved-model", "--runtime", "gpu"),
+            ["--runtime is for --format tflite"],
+        ),
+        (
+            ("masked-lm", "--format", "saved-model", "--pairs"),
+            ["--pairs is for sequence-classification"],
+        ),
+        (
+            ("question-answering", "--format", "saved-model"),
+            ["max_length=24", "doc_stride=128"],
+        ),
     ],
 )
 def test_mistakes_are_one_clear_line(heads, arguments, words):
@@ -69,3 +84,29 @@ def test_mistakes_are_one_clear_line(heads, arguments, words):
     for word in words:
         assert word in line
     assert not (heads / "out.tflite").exists()
+
+
+SERVED = {
+    "question-answering": ("--doc-stride", 2, "--max-question-length", 3),
+    "masked-lm": ("--top", 2),
+}
+
+
+@pytest.mark.parametrize("head", ["question-answering", "masked-lm"])
+def test_for_a_server(heads, head, tmp_path):
+    printed = succeed(
+        *("export", head, tmp_path / "served", "--format", "saved-model"),
+        *("--version", 3, *SERVED[head]),
+        cwd=heads,
+    )
+    assert f"Wrote {tmp_path}/served/3: " in printed
+    assert f"-v {tmp_path}/served:/models/served:ro tensorflow/serving" in printed
+    data, *options = EVERY_HEAD[head]
+    figures = [
+        json.loads(
+            succeed("evaluate", model, "--data", data, *options, "--json", cwd=heads)
+        )
+        for model in (head, tmp_path / "served/3")
+    ]
+    assert figures[0].pop("notes") == figures[1].pop("notes")
+    assert figures[0] == pytest.approx(figures[1], rel=1e-5)
