@@ -47,9 +47,9 @@ class ServedQuestionAnswering(TextHead):
             tf.cast(outputs[name], tf.float32)
             for name in ("start_logits", "end_logits")
         )  # (rows, seq)
-        no_answer = tf.math.unsorted_segment_min(
-            start[:, 0] + end[:, 0], rows, tf.size(kept)
-        )  # (batch,)
+        # A batch without rows has no columns.
+        at_cls = tf.reduce_sum(start[:, :1] + end[:, :1], axis=1)  # (rows,)
+        no_answer = tf.math.unsorted_segment_min(at_cls, rows, tf.size(kept))
         columns += 2  # [CLS] and [SEP]
         spans = self._spans(_cut(start, columns, counts), _cut(end, columns, counts))
         spans = _of_texts(spans, rows, skipped, counts, pieces)
