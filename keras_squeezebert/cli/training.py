@@ -257,8 +257,8 @@ class Training:
         metric, which = self.evaluation.metric, ""
         if history:
             scores = [figures[f"val_{metric.primary}"] for figures in history]
-            score = max(scores) if metric.direction == "max" else min(scores)
-            which = f", the model of epoch {1 + scores.index(score)}"
+            best = metric.best(scores)
+            score, which = scores[best], f", the model of epoch {1 + best}"
         else:
             score = self.evaluation(self.model)[metric.primary]
         click.echo(

@@ -1,6 +1,7 @@
 """METRICS: the metrics by name, and what of each decides which model is better."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +38,21 @@ class Metric:
     compute: Callable[..., dict[str, float]]
     primary: str
     direction: Literal["max", "min"] = "max"
+
+    def best(self, scores: Sequence[float]) -> int:
+        """Which of several models is the best; of equal ones the first.
+
+        Args:
+            scores: The primary figure of each, of one or more. Any is better than nan,
+                which a correlation with a constant is.
+
+        Example:
+            >>> METRICS["perplexity"].best([math.nan, 20.0, 10.0, 10.0])
+            2
+        """
+        sign = 1 if self.direction == "max" else -1
+        ranks = [-math.inf if math.isnan(x) else sign * x for x in scores]
+        return ranks.index(max(ranks))
 
 
 # Shares and correlations are fractions, never percent.

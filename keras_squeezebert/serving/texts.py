@@ -66,7 +66,7 @@ def words_of(texts: tf.Tensor) -> tuple[tf.RaggedTensor, ...]:
         >>> words, starts, ends = words_of(tf.constant(["She left (at U.S. cost)."]))
         >>> [word.decode() for word in words[0].numpy()]
         ['She', 'left', '(', 'at', 'U.S', '.', 'cost', ')', '.']
-        >>> starts[0, 4].numpy(), ends[0, 4].numpy()
+        >>> starts.to_list()[0][4], ends.to_list()[0][4]
         (13, 16)
     """
     codes = tf.strings.unicode_decode(texts, "UTF-8")  # (batch, characters)

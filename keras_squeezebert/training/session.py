@@ -115,7 +115,7 @@ class Session(keras.callbacks.Callback):
             logs.update({f"val_{name}": value for name, value in scores.items()})
         figures = {name: float(value) for name, value in logs.items()}
         self.state.history.append(figures)
-        if self.evaluation and self._is_best(epoch):
+        if self.evaluation and self._best_epoch() == epoch:
             self.state.best_epoch = epoch
             self.state.best = values_of(self.model.variables)
         if self.folder:
@@ -123,17 +123,10 @@ class Session(keras.callbacks.Callback):
             write_history(self.folder / HISTORY_FILE, self.state.history)
         self.model.stop_training = self.is_over
 
-    def _is_best(self, epoch):
-        if self.state.best_epoch is None:
-            return True
+    def _best_epoch(self):
         metric = self.evaluation.metric
-        new, best = (
-            self.state.history[number][f"val_{metric.primary}"]
-            for number in (epoch, self.state.best_epoch)
-        )
-        if math.isnan(best):  # as a correlation with a constant is
-            return True
-        return new > best if metric.direction == "max" else new < best
+        name = f"val_{metric.primary}"
+        return metric.best([figures[name] for figures in self.state.history])
 
     def _check_finite(self, logs):
         if not math.isfinite(logs["loss"]):
