@@ -272,12 +272,10 @@ def start(row, train, unlabelled, teacher_folder):
     fields = {"max_position_embeddings": row.max_length, **row.fields}
     if isinstance(row.task, TokenClassification):
         fields["id2label"] = dict(enumerate(row.task.label_names(train)))
-    # A teacher's answers, and there are more of them, hold back overfitting too.
-    dropout = 0.1 if teacher else 0.2
     config = scratch_config(
         tokenizer.vocab_size,
-        hidden_dropout_prob=dropout,
-        attention_probs_dropout_prob=dropout,
+        hidden_dropout_prob=0.2,
+        attention_probs_dropout_prob=0.2,
         **fields,
     )
     return model_class(config), tokenizer, teacher
@@ -304,8 +302,7 @@ def train_float(row, splits, folder, seed, teacher_folder=None, unlabelled=None)
         inherit_word_embeddings(model, teacher)
         model.distill_from(features.teacher, weight=0.9, temperature=2.0)
     hiding = None
-    # Without some of its words a text would have another answer of the teacher.
-    if row.hidden_share and not teacher:
+    if row.hidden_share:
         hiding = Masking.hiding(tokenizer, row.hidden_share, seed)
     recipe = Recipe(epochs=row.epochs, batch_size=64, learning_rate=1.5e-3, seed=seed)
     begun = time.monotonic()

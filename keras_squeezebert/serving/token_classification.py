@@ -29,11 +29,11 @@ class ServedTokenClassification(TextHead):
         names = label_names(self.config)
         if not are_of_entities(self.config):
             return {
-                "tag": _padded(words.with_flat_values(tf.gather(names, tags)), ""),
-                "text": _padded(words, ""),
-                "start": _padded(starts, -1),
-                "end": _padded(ends, -1),
-                "score": _padded(words.with_flat_values(scores), 0.0),
+                "tag": words.with_flat_values(tf.gather(names, tags)).to_tensor(""),
+                "text": words.to_tensor(""),
+                "start": starts.to_tensor(-1),
+                "end": ends.to_tensor(-1),
+                "score": words.with_flat_values(scores).to_tensor(0.0),
             }
         types, spans, scores = self._entities(tags, scores, starts, ends)
         start, end = spans
@@ -41,11 +41,11 @@ class ServedTokenClassification(TextHead):
             tf.gather(text, start.value_rowids()), start.flat_values, end.flat_values
         )
         return {
-            "type": _padded(types, ""),
-            "text": _padded(start.with_flat_values(flat), ""),
-            "start": _padded(start, -1),
-            "end": _padded(end, -1),
-            "score": _padded(scores, 0.0),
+            "type": types.to_tensor(""),
+            "text": start.with_flat_values(flat).to_tensor(""),
+            "start": start.to_tensor(-1),
+            "end": end.to_tensor(-1),
+            "score": scores.to_tensor(0.0),
         }
 
     # === Tags
@@ -117,10 +117,6 @@ class ServedTokenClassification(TextHead):
             (by_row(tf.gather(starts.flat_values, firsts)), by_row(last)),
             by_row(tf.math.unsorted_segment_mean(scores, number, count)),
         )
-
-
-def _padded(values, padding):
-    return values.to_tensor(padding)
 
 
 # === From pieces to words, and to rows
