@@ -155,16 +155,13 @@ def _write_saved_model(source, out, values):
 
     head = head_of(source.architecture)
     check_options(head)
-    options = {option.name: values[option.name] for option in head.serve_options}
-    if head.name == "question-answering":
-        options = {"task": head.task(values)}
     path = export_saved_model(
         source.model,
         out,
         source.tokenizer,
         version=values["version"],
         max_length=values["max_length"],
-        **options,
+        **head.serving(values),
     )
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     click.echo(f"Wrote {path}: {size / 1e6:.1f} MB. To serve it:")

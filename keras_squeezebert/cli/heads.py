@@ -118,6 +118,12 @@ class Head:
         task_class = getattr(tasks, self.architecture.removeprefix("SqueezeBertFor"))
         return task_class(**{**self.implied(values, path), **given})
 
+    def serving(self, values: Values) -> Values:
+        """Options of the head's class in `serving/`, by the values of the command's."""
+        if self.name == "question-answering":
+            return {"task": self.task(values)}
+        return {option.name: values[option.name] for option in self.serve_options}
+
     def row_length(self, most: int, asked_for: int | None = None) -> int:
         """Tokens of a row.
 

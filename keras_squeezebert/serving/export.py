@@ -1,6 +1,5 @@
 """export_saved_model: a versioned SavedModel that takes raw text, for TF Serving."""
 
-import dataclasses
 import os
 import re
 from pathlib import Path
@@ -11,22 +10,18 @@ import tensorflow as tf
 
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.files import new_folder
-from keras_squeezebert.lengths import check_length
 from keras_squeezebert.models.pretrained_model import PretrainedModel
 from keras_squeezebert.serving.server_files import (
     EXTRA,
     WARM_UP_FILE,
+    model_name,
     write_server_files,
     write_warm_up,
 )
-from keras_squeezebert.serving.signatures import SERVED, signatures
-from keras_squeezebert.tokenizers import (
-    SqueezeBertTokenizer,
-    SqueezeBertTokenizerFast,
-)
+from keras_squeezebert.serving.signatures import signatures, text_head
+from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
 
 _VERSION = re.compile(r"0|[1-9]\d{0,18}")
-_NAME = re.compile(r"[\w.-]+", re.ASCII)
 _CLASSIFY = "tensorflow/serving/classify"
 
 
@@ -97,9 +92,9 @@ def export_saved_model(
             f"KERAS_BACKEND={keras.backend.backend()}"
         )
     folder = Path(folder)
-    name = _checked_name(folder)
+    name = model_name(folder)
     path = folder / str(_checked_version(folder, version))
-    head = _head(model, tokenizer, max_length, options)
+    head = text_head(model, tokenizer, max_length, **options)
     with new_folder(path) as draft:
         _write(head, draft)
         write_warm_up(draft / WARM_UP_FILE, name, _warm_up_requests(head))
@@ -107,16 +102,6 @@ def export_saved_model(
         tokenizer.save_pretrained(draft / EXTRA)
     write_server_files(folder, name)
     return path
-
-
-def _checked_name(folder):
-    name = folder.resolve().name
-    if not _NAME.fullmatch(name):
-        raise InputError(
-            "The folder's name is the model's, which TF Serving wants of letters, "
-            f"digits, dots, dashes and underscores. Received: {folder}"
-        )
-    return name
 
 
 def _checked_version(folder, version):
@@ -132,25 +117,6 @@ def _checked_version(folder, version):
             f"`version` must be in [0, 2**63). Received: version={version}"
         )
     return version
-
-
-def _head(model, tokenizer, max_length, options):
-    architecture = type(model).__name__
-    if architecture not in SERVED:
-        raise InputError(
-            f"A model to serve must have a head: {', '.join(SERVED)}. Received: "
-            f"{architecture}"
-        )
-    most = model.config.max_position_embeddings
-    if max_length is None:
-        max_length = min(most, SERVED[architecture].max_length or most)
-    check_length(max_length, model.config)
-    in_graph = SqueezeBertTokenizer(
-        tokenizer.vocabulary,
-        max_length=max_length,
-        **dataclasses.asdict(tokenizer.options),
-    )
-    return SERVED[architecture](model, in_graph, **options)
 
 
 def _write(head, folder):

@@ -1,6 +1,7 @@
 """What TF Serving reads beside a SavedModel: its configuration and warm-up requests."""
 
 import os
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -8,11 +9,15 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from keras_squeezebert.errors import InputError
+
 # Of a version's folder, what is not the graph's; TF Serving looks there for requests.
 EXTRA = "assets.extra"
 WARM_UP_FILE = f"{EXTRA}/tf_serving_warmup_requests"
 MODELS_FILE = "models.config"
 BATCHING_FILE = "batching.config"
+
+_NAME = re.compile(r"[\w.-]+", re.ASCII)
 
 _MODELS = """\
 model_config_list {{
@@ -32,6 +37,25 @@ max_enqueued_batches { value: 64 }
 num_batch_threads { value: 2 }
 pad_variable_length_inputs: true
 """
+
+
+def model_name(folder: str | os.PathLike) -> str:
+    """The name that a model has in TF Serving: that of its folder.
+
+    Raises:
+        InputError: There is something else in it than may be in an address.
+
+    Example:
+        >>> model_name("/srv/intents")
+        'intents'
+    """
+    name = Path(folder).resolve().name
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            "The folder's name is the model's, which TF Serving wants of letters, "
+            f"digits, dots, dashes and underscores. Received: {folder}"
+        )
+    return name
 
 
 def write_server_files(folder: Path, name: str) -> None:

@@ -1,11 +1,16 @@
 """What a SavedModel can be asked: the head's answers, and what else a model gives."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
+from keras_squeezebert.errors import InputError
+from keras_squeezebert.lengths import check_length
 from keras_squeezebert.models.inputs import INPUT_NAMES
+from keras_squeezebert.models.pretrained_model import PretrainedModel
 from keras_squeezebert.serving.masked_lm import ServedMaskedLM
 from keras_squeezebert.serving.multiple_choice import ServedMultipleChoice
 from keras_squeezebert.serving.question_answering import ServedQuestionAnswering
@@ -15,6 +20,10 @@ from keras_squeezebert.serving.sequence_classification import (
 )
 from keras_squeezebert.serving.text_head import TextHead, strings
 from keras_squeezebert.serving.token_classification import ServedTokenClassification
+from keras_squeezebert.tokenizers import (
+    SqueezeBertTokenizer,
+    SqueezeBertTokenizerFast,
+)
 
 SERVED = {
     "SqueezeBertForMaskedLM": ServedMaskedLM,
@@ -25,6 +34,42 @@ SERVED = {
 }
 
 
+def text_head(
+    model: PretrainedModel,
+    tokenizer: SqueezeBertTokenizerFast,
+    max_length: int | None = None,
+    **options: Any,
+) -> TextHead:
+    """What a model answers to strings, in the graph.
+
+    Args:
+        model: A model with a head.
+        tokenizer: Its tokenizer.
+        max_length: Tokens of the longest row; None is what the model takes, or for
+            question answering 384 at most.
+        **options: Of the head's class in `SERVED`.
+
+    Raises:
+        InputError: The model has no head, or cannot take as many tokens.
+    """
+    architecture = type(model).__name__
+    if architecture not in SERVED:
+        raise InputError(
+            f"A model to serve must have a head: {', '.join(SERVED)}. Received: "
+            f"{architecture}"
+        )
+    most = model.config.max_position_embeddings
+    if max_length is None:
+        max_length = min(most, SERVED[architecture].max_length or most)
+    check_length(max_length, model.config)
+    in_graph = SqueezeBertTokenizer(
+        tokenizer.vocabulary,
+        max_length=max_length,
+        **dataclasses.asdict(tokenizer.options),
+    )
+    return SERVED[architecture](model, in_graph, **options)
+
+
 @dataclass(frozen=True)
 class Signature:
     """A function of a SavedModel.
@@ -32,10 +77,12 @@ class Signature:
     Args:
         function: From tensors, by name, to tensors by name.
         inputs: Their specs, by name.
+        features: Of one that takes tf.Examples, the specs of what is in them.
     """
 
     function: Callable
     inputs: dict[str, tf.TensorSpec]
+    features: dict[str, tf.TensorSpec] | None = None
 
 
 def signatures(head: TextHead) -> dict[str, Signature]:
@@ -93,4 +140,4 @@ def _classify(head):
         classes = tf.broadcast_to(names, tf.shape(scores))  # (batch, labels)
         return {"classes": classes, "scores": scores}
 
-    return Signature(classify, {"inputs": strings(None)})
+    return Signature(classify, {"inputs": strings(None)}, head.inputs)

@@ -1,0 +1,83 @@
+"""squeezebert serve: TF Serving's REST API of one model, on this machine."""
+
+import importlib.util
+import socket
+
+import click
+
+from keras_squeezebert.cli.heads import all_serve_options, check_options, head_of
+from keras_squeezebert.cli.options import row_length
+from keras_squeezebert.errors import InputError
+
+
+@click.command()
+@click.argument("model_dir")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; 0.0.0.0 lets other machines in.",
+)
+@click.option(
+    "--port",
+    default=8501,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="0 takes any that is free.",
+)
+@click.option(
+    "--name", help="The model's in the address.  [default: that of MODEL_DIR]"
+)
+@row_length
+@all_serve_options
+def serve(model_dir, host, port, name, max_length, **values):
+    """Answer requests to the model in MODEL_DIR as TensorFlow Serving would.
+
+    The addresses and messages are those of its REST API, so that a client need not
+    change: POST /v1/models/NAME:predict and :classify; GET /v1/models/NAME and
+    NAME/metadata. GET /health and /metrics (Prometheus) are beside it. Requests that
+    wait run together. SIGTERM and Ctrl-C stop it when what it took is answered.
+
+    \b
+    Examples:
+      squeezebert serve my-model
+      squeezebert serve my-squad --port 9000 --doc-stride 64
+      curl -d '{"instances": ["turn on the lights"]}' \\
+          localhost:8501/v1/models/my-model:predict
+    """
+    _check_installed()
+    import uvicorn
+
+    from keras_squeezebert.inference import load_keras_model
+    from keras_squeezebert.serving import model_name, signatures, text_head
+    from keras_squeezebert.serving.rest import rest_app
+
+    source = load_keras_model(model_dir)
+    head = head_of(source.architecture)
+    check_options(head)
+    options = head.serving(values)
+    served = text_head(source.model, source.tokenizer, max_length, **options)
+    name = model_name(name or model_dir)
+    app = rest_app(signatures(served), name)
+    try:
+        listener = socket.create_server((host, port))
+    except OSError as error:
+        raise InputError(
+            f"The server cannot listen there: {error.strerror or error}. Received: "
+            f"--host={host} --port={port}"
+        ) from None
+    address, port, *_ = listener.getsockname()
+    click.echo(f"Serving http://{address}:{port}/v1/models/{name}")
+    config = uvicorn.Config(
+        app, log_level="warning", limit_concurrency=1024, timeout_graceful_shutdown=60
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _check_installed():
+    for package in ("starlette", "uvicorn", "prometheus_client"):
+        if importlib.util.find_spec(package) is None:
+            raise InputError(
+                "The server needs packages that are not there: pip install "
+                f"keras-squeezebert[serve]. Received: no {package}"
+            )
