@@ -12,7 +12,7 @@ set, by the task's own metric. Beside it stands what needs no network at all. FO
 a model of the same task, fine-tuned by `squeezebert finetune`, which the small model
 then learns from as well; --unlabelled adds sentences that only FOLDER's model knows the
 labels of. What is done is not done again, and a run that was cut off goes on. It ends
-with the table of all rows that are there.
+with the table of all rows that are there, from which docs/tasks.md is made.
 """
 
 import dataclasses
