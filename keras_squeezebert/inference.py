@@ -112,11 +112,11 @@ def _load_tflite(path):
 
 
 def _load_saved_model(source):
-    from keras_squeezebert.saved_model import SavedModel
+    from keras_squeezebert.saved_model import EXTRA, SavedModel
 
     folder = Path(source)
     if not (folder / CONFIG_FILE).is_file():
-        folder = folder / "assets.extra"
+        folder = folder / EXTRA
     architecture, config, tokenizer = _companions(folder, source)
     return LoadedModel(
         architecture,

@@ -8,6 +8,8 @@ import numpy as np
 from keras_squeezebert.errors import InputError
 
 SAVED_MODEL_FILE = "saved_model.pb"
+# Of its folder, what is not the graph's.
+EXTRA = "assets.extra"
 
 # That of `squeezebert export --format saved-model`, and that of Keras' `model.export`.
 _SIGNATURES = ("tokens", "serving_default")

@@ -11,8 +11,8 @@ import tensorflow as tf
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.files import new_folder
 from keras_squeezebert.models.pretrained_model import PretrainedModel
+from keras_squeezebert.saved_model import EXTRA
 from keras_squeezebert.serving.server_files import (
-    EXTRA,
     WARM_UP_FILE,
     model_name,
     write_server_files,

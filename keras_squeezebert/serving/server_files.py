@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_squeezebert.errors import InputError
+from keras_squeezebert.files import atomic_file
+from keras_squeezebert.saved_model import EXTRA
 
-# Of a version's folder, what is not the graph's; TF Serving looks there for requests.
-EXTRA = "assets.extra"
+# Where TF Serving looks for requests in the folder of a version.
 WARM_UP_FILE = f"{EXTRA}/tf_serving_warmup_requests"
 MODELS_FILE = "models.config"
 BATCHING_FILE = "batching.config"
@@ -60,8 +61,10 @@ def model_name(folder: str | os.PathLike) -> str:
 
 def write_server_files(folder: Path, name: str) -> None:
     """Writes how TF Serving is to load and to batch the model in a folder."""
-    (folder / MODELS_FILE).write_text(_MODELS.format(name=name), encoding="utf-8")
-    (folder / BATCHING_FILE).write_text(_BATCHING, encoding="utf-8")
+    files = {MODELS_FILE: _MODELS.format(name=name), BATCHING_FILE: _BATCHING}
+    for file, text in files.items():
+        with atomic_file(folder / file) as draft:
+            draft.write_text(text, encoding="utf-8")
 
 
 def docker_command(folder: str | os.PathLike) -> str:

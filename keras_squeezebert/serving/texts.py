@@ -6,8 +6,6 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-_SPACE = ord(" ")
-
 
 def as_utf8(texts: tf.Tensor) -> tf.Tensor:
     """Texts of which all bytes are UTF-8: in place of others stands U+FFFD."""

@@ -135,8 +135,9 @@ def test_it_closes_when_all_are_answered():
 def test_one_that_was_never_asked_closes():
     async def run():
         await Batcher(Model()).close()
+        return asyncio.all_tasks() - {asyncio.current_task()}
 
-    asyncio.run(run())
+    assert asyncio.run(run()) == set()
 
 
 @pytest.mark.parametrize("seed", range(3))

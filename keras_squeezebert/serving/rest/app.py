@@ -95,9 +95,10 @@ def rest_app(
             Route(path + "/metadata", served.metadata),
             Route(path, served.status),
         ]
-    handlers = {HTTPException: _error, InputError: _input_error}
     return Starlette(
-        routes=routes, exception_handlers=handlers, lifespan=served.lifespan
+        routes=routes,
+        exception_handlers={HTTPException: _error},
+        lifespan=served.lifespan,
     )
 
 
@@ -280,7 +281,3 @@ async def _error(request, error):
     return JSONResponse(
         {"error": error.detail}, error.status_code, headers=error.headers
     )
-
-
-async def _input_error(request, error):
-    return JSONResponse({"error": str(error)}, HTTPStatus.BAD_REQUEST)
