@@ -13,7 +13,11 @@ from keras_squeezebert import (
 TEXTS = ["lovely film", "dull film", "a lovely day", "what a dull day"]
 LABELS = ["good", "bad", "good", "bad"]
 ROWS = "".join(f"{t},{x}\n" for t, x in zip(TEXTS, LABELS, strict=True))
+# What the teacher knows besides.
+MORE_TEXTS = ["superb", "awful"]
+MORE_ROWS = "superb,good\nawful,bad\n"
 TRAINING = ("--train", "train.csv", "--eval", "dev.csv", "--batch-size", 8)
+TO_THE_END = ("--batch-size", 8, "--epochs", 15, "--learning-rate", 3e-3)
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +25,7 @@ def workspace(tmp_path_factory):
     """A teacher that knows the labels of a few texts, and these as a table."""
     folder = tmp_path_factory.mktemp("distill")
     (folder / "train.csv").write_text("text,label\n" + ROWS * 8)
+    (folder / "teacher.csv").write_text("text,label\n" + (ROWS + MORE_ROWS) * 8)
     (folder / "dev.csv").write_text("text,label\n" + ROWS)
     config = SqueezeBertConfig(
         hidden_size=32,
@@ -33,8 +38,8 @@ def workspace(tmp_path_factory):
     SqueezeBertForSequenceClassification(config).save_pretrained(folder / "tiny")
     SqueezeBertTokenizerFast().save_pretrained(folder / "tiny")
     succeed(
-        *("finetune", "sequence-classification", *TRAINING, "--output", "teacher"),
-        *("--model", "tiny", "--epochs", 10, "--learning-rate", 3e-3),
+        *("finetune", "sequence-classification", "--output", "teacher"),
+        *("--model", "tiny", "--train", "teacher.csv", *TO_THE_END),
         cwd=folder,
     )
     return folder
@@ -80,18 +85,17 @@ def test_saved_answers_are_used_again(workspace, tmp_path):
 
 
 def test_texts_without_labels_are_learnt_too(workspace, tmp_path):
-    # Of these words the labels say nothing, and the teacher's answers are all there is.
-    texts = ["superb", "awful"]
-    (tmp_path / "more.txt").write_text("\n".join(texts * 16))
+    # The student's table has no such words: the teacher's answers are all there is.
+    (tmp_path / "more.txt").write_text("\n".join(MORE_TEXTS * 16))
     command = (
-        *("distill", "teacher", "--model", "tiny", *TRAINING, "--epochs", 15),
-        *("--learning-rate", 3e-3, "--teacher-weight", 1),
+        *("distill", "teacher", "--model", "tiny", "--teacher-weight", 1),
+        *("--train", "train.csv", *TO_THE_END),
     )
     more = ("--unlabelled", tmp_path / "more.txt")
     teacher = SqueezeBertForSequenceClassification.from_pretrained(
         workspace / "teacher"
     )
-    inputs = SqueezeBertTokenizerFast()(texts)
+    inputs = SqueezeBertTokenizerFast()(MORE_TEXTS)
     answers = teacher.predict(dict(inputs), verbose=0)
     distances = []
     for name, arguments in (("without", ()), ("with", more)):

@@ -2,6 +2,7 @@
 
 import shutil
 
+import keras
 import pytest
 import tensorflow as tf
 from tiny import CONFIG, ONE_LAYER
@@ -26,6 +27,9 @@ TINY = {
 
 @pytest.fixture(autouse=True)
 def tiny_preset(monkeypatch):
+    # Whether XNNPACK takes a SUB of codes depends on the ratio of its scales, and so on
+    # the random weights.
+    keras.utils.set_random_seed(0)
     monkeypatch.setitem(config_module.PRESETS, "tiny", TINY)
 
 
