@@ -1,6 +1,7 @@
 """squeezebert serve: TF Serving's REST API of one model, on this machine."""
 
 import importlib.util
+import resource
 import socket
 
 import click
@@ -28,9 +29,16 @@ from keras_squeezebert.errors import InputError
 @click.option(
     "--name", help="The model's in the address.  [default: that of MODEL_DIR]"
 )
+@click.option(
+    "--max-rows",
+    default=256,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Of a request, and of requests that run together: 1 runs each alone.",
+)
 @row_length
 @all_serve_options
-def serve(model_dir, host, port, name, max_length, **values):
+def serve(model_dir, host, port, name, max_rows, max_length, **values):
     """Answer requests to the model in MODEL_DIR as TensorFlow Serving would.
 
     The addresses and messages are those of its REST API, so that a client need not
@@ -50,7 +58,7 @@ def serve(model_dir, host, port, name, max_length, **values):
 
     from keras_squeezebert.inference import load_keras_model
     from keras_squeezebert.serving import model_name, signatures, text_head
-    from keras_squeezebert.serving.rest import rest_app
+    from keras_squeezebert.serving.rest import Limits, rest_app
 
     source = load_keras_model(model_dir)
     head = head_of(source.architecture)
@@ -58,7 +66,7 @@ def serve(model_dir, host, port, name, max_length, **values):
     options = head.serving(values)
     served = text_head(source.model, source.tokenizer, max_length, **options)
     name = model_name(name or model_dir)
-    app = rest_app(signatures(served), name)
+    app = rest_app(signatures(served), name, limits=Limits(rows=max_rows))
     try:
         listener = socket.create_server((host, port))
     except OSError as error:
@@ -68,10 +76,19 @@ def serve(model_dir, host, port, name, max_length, **values):
         ) from None
     address, port, *_ = listener.getsockname()
     click.echo(f"Serving http://{address}:{port}/v1/models/{name}")
-    config = uvicorn.Config(
-        app, log_level="warning", limit_concurrency=1024, timeout_graceful_shutdown=60
-    )
+    allow_many_connections()
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=60)
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def allow_many_connections() -> None:
+    """Lets this process open more files than is usual, as each connection is one."""
+    wanted = 2**14
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY:
+        wanted = min(wanted, most)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def _check_installed():
