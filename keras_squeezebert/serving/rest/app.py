@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from keras_squeezebert.errors import InputError
+from keras_squeezebert.json_arrays import parsed
 from keras_squeezebert.serving.rest.batcher import Batcher, Overloaded
 from keras_squeezebert.serving.rest.messages import (
     answers_of,
@@ -31,7 +32,6 @@ from keras_squeezebert.serving.rest.messages import (
     definition_of,
     examples_of,
     inputs_of,
-    parsed,
 )
 from keras_squeezebert.serving.signatures import Signature
 

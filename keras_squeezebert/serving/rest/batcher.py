@@ -1,12 +1,12 @@
 """Batcher: the rows of requests that wait for the model run together."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-Arrays = Mapping[str, np.ndarray]
+from keras_squeezebert.json_arrays import Arrays, joined
 
 
 class Overloaded(Exception):
@@ -96,7 +96,7 @@ class Batcher:
         loop = asyncio.get_running_loop()
         inputs = [inputs for inputs, _ in batch]
         try:
-            together = _joined(inputs)
+            together = joined(inputs)
             outputs = await loop.run_in_executor(self._thread, self._run, together)
         except Exception as error:
             if len(batch) == 1:
@@ -123,26 +123,3 @@ def _settle(answer, result=None, error=None):
 
 def _rows(inputs):
     return len(next(iter(inputs.values())))
-
-
-def _joined(requests):
-    """The rows of all, with "" where one has fewer columns than another."""
-    names = requests[0]
-    return {
-        name: _concatenated([inputs[name] for inputs in requests]) for name in names
-    }
-
-
-def _concatenated(arrays):
-    widths = np.max([array.shape[1:] for array in arrays], axis=0, initial=0)
-    filling = b"" if arrays[0].dtype == object else 0
-    return np.concatenate(
-        [
-            np.pad(
-                array,
-                [(0, 0), *((0, n) for n in widths - array.shape[1:])],
-                constant_values=filling,
-            )
-            for array in arrays
-        ]
-    )
