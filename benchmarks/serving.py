@@ -424,7 +424,7 @@ def connections(data, preset, count, requests, json_path):
 
 
 @main.command()
-@click.option("--examples", default=3000, show_default=True, help="Of an operation.")
+@click.option("--examples", default=6000, show_default=True, help="Of an operation.")
 @click.option("--seed", default=0, show_default=True)
 def fuzz(examples, seed):
     """schemathesis (extra `dev`) on the server's own description of its API."""
@@ -435,6 +435,8 @@ def fuzz(examples, seed):
     with served_model(config) as (*_, server):
         address = f"http://127.0.0.1:{server.port}/openapi.json"
         options = ["--max-examples", str(examples), "--seed", str(seed)]
+        # What a schema cannot say: that the rows of `tokens` are equally long.
+        options += ["--exclude-checks", "positive_data_acceptance"]
         finished = subprocess.run([*command, address, *options])
     sys.exit(finished.returncode)
 

@@ -97,7 +97,7 @@ def _bytes(name, item):
     if isinstance(item, str):
         # A lone surrogate, which JSON can spell, is no text: as the tokenizers do.
         return item.encode("utf-8", "replace")
-    if isinstance(item, dict) and isinstance(item.get("b64"), str):
+    if isinstance(item, dict) and list(item) == ["b64"] and type(item["b64"]) is str:
         try:
             return base64.b64decode(item["b64"], validate=True)
         except (binascii.Error, ValueError):

@@ -1,5 +1,6 @@
 """squeezebert serve: TF Serving's REST API of one model, on this machine."""
 
+import gc
 import importlib.util
 import resource
 import socket
@@ -43,8 +44,9 @@ def serve(model_dir, host, port, name, max_rows, max_length, **values):
 
     The addresses and messages are those of its REST API, so that a client need not
     change: POST /v1/models/NAME:predict and :classify; GET /v1/models/NAME and
-    NAME/metadata. GET /health and /metrics (Prometheus) are beside it. Requests that
-    wait run together. SIGTERM and Ctrl-C stop it when what it took is answered.
+    NAME/metadata. GET /health, /metrics (Prometheus) and /openapi.json are beside it.
+    Requests that wait run together; where too many do, one more is answered 503.
+    SIGTERM and Ctrl-C stop the server when what it took is answered.
 
     \b
     Examples:
@@ -59,6 +61,7 @@ def serve(model_dir, host, port, name, max_rows, max_length, **values):
     from keras_squeezebert.inference import load_keras_model
     from keras_squeezebert.serving import model_name, signatures, text_head
     from keras_squeezebert.serving.rest import Limits, rest_app
+    from keras_squeezebert.serving.rest.connection import Connection
 
     source = load_keras_model(model_dir)
     head = head_of(source.architecture)
@@ -77,7 +80,13 @@ def serve(model_dir, host, port, name, max_rows, max_length, **values):
     address, port, *_ = listener.getsockname()
     click.echo(f"Serving http://{address}:{port}/v1/models/{name}")
     allow_many_connections()
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=60)
+    # What is there now stays. The collector looks through requests only: all of it
+    # takes a large part of a second, in which nobody is answered.
+    gc.collect()
+    gc.freeze()
+    config = uvicorn.Config(
+        app, http=Connection, log_level="warning", timeout_graceful_shutdown=60
+    )
     uvicorn.Server(config).run(sockets=[listener])
 
 

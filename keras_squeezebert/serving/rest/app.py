@@ -25,6 +25,7 @@ from starlette.routing import Route
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.json_arrays import parsed
 from keras_squeezebert.serving.rest.batcher import Batcher, Overloaded
+from keras_squeezebert.serving.rest.description import description_of
 from keras_squeezebert.serving.rest.messages import (
     answers_of,
     as_examples,
@@ -32,6 +33,7 @@ from keras_squeezebert.serving.rest.messages import (
     definition_of,
     examples_of,
     inputs_of,
+    rows_of,
 )
 from keras_squeezebert.serving.signatures import Signature
 
@@ -45,6 +47,7 @@ class Limits:
 
     Args:
         body_bytes: Size of its body.
+        held_bytes: Size of the bodies of all requests that are not answered yet.
         rows: Rows in it; also of a batch that is made of several.
         waiting: Requests that may wait for the model.
         body_seconds: Time for its body to arrive.
@@ -52,6 +55,7 @@ class Limits:
     """
 
     body_bytes: int = 4 * 2**20
+    held_bytes: int = 256 * 2**20
     rows: int = 256
     waiting: int = 256
     body_seconds: float = 10.0
@@ -67,11 +71,12 @@ def rest_app(
     """An ASGI application that answers as TF Serving does for one version of a model.
 
     `POST /v1/models/NAME:predict` and `:classify`, `GET /v1/models/NAME` and
-    `/v1/models/NAME/metadata`, each also with `/versions/VERSION` after the name; and
-    `GET /health` and `GET /metrics`, for Prometheus. Requests that wait run together.
-    Errors are `{"error": …}`: 400 for what is no request, 404 for another model or
-    version, 408 and 413 for bodies that are too slow or too long, 503 where too many
-    wait, 504 where the answer takes too long.
+    `/v1/models/NAME/metadata`, each also with `/versions/VERSION` after the name;
+    `GET /health`, `GET /metrics`, for Prometheus, and `GET /openapi.json`, which
+    describes all of these to programs. Requests that wait run together. Errors are
+    `{"error": …}`: 400 for what is no request, 404 for another model or version, 408
+    and 413 for bodies that are too slow or too long, 503 where too many wait, 504 where
+    the answer takes too long.
 
     Args:
         signatures: As :func:`~keras_squeezebert.serving.signatures.signatures` gives
@@ -87,11 +92,14 @@ def rest_app(
     routes = [
         Route("/health", served.health),
         Route("/metrics", served.metrics),
+        Route("/openapi.json", served.openapi),
     ]
     for path in (_MODEL, _MODEL + _VERSION):
         routes += [
             Route(path + ":predict", served.predict, methods=["POST"]),
+            Route(path + ":predict", _only_post),
             Route(path + ":classify", served.classify, methods=["POST"]),
+            Route(path + ":classify", _only_post),
             Route(path + "/metadata", served.metadata),
             Route(path, served.status),
         ]
@@ -108,7 +116,22 @@ class _Served:
     def __init__(self, signatures, name, version, limits):
         self.signatures = signatures
         self.name, self.version, self.limits = name, version, limits
-        self.batchers, self.definitions = {}, {}
+        # Of any shape, before the first request.
+        self.functions = {
+            name: tf.function(
+                signature.function, autograph=False
+            ).get_concrete_function(**signature.inputs)
+            for name, signature in signatures.items()
+        }
+        outputs = {n: f.structured_outputs for n, f in self.functions.items()}
+        self.definitions = {
+            n: definition_of(s.inputs, outputs[n]) for n, s in signatures.items()
+        }
+        self.description = description_of(
+            name, version, signatures, outputs, limits.rows
+        )
+        self.held_bytes = 0
+        self.batchers = {}
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "squeezebert_requests",
@@ -132,18 +155,9 @@ class _Served:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app):
-        for name, signature in self.signatures.items():
-            function = tf.function(signature.function, autograph=False)
-            # Of any shape, before the first request.
-            function = function.get_concrete_function(**signature.inputs)
-            self.definitions[name] = definition_of(
-                signature.inputs, function.structured_outputs
-            )
-            self.batchers[name] = Batcher(
-                self._runner(function, signature.inputs),
-                self.limits.rows,
-                self.limits.waiting,
-            )
+        for name, function in self.functions.items():
+            run = self._runner(function, self.signatures[name].inputs)
+            self.batchers[name] = Batcher(run, self.limits.rows, self.limits.waiting)
         yield
         for batcher in self.batchers.values():
             await batcher.close()
@@ -152,7 +166,12 @@ class _Served:
         def run(inputs):
             self.batch_rows.observe(len(next(iter(inputs.values()))))
             tensors = {n: tf.constant(x, specs[n].dtype) for n, x in inputs.items()}
-            return {name: x.numpy() for name, x in function(**tensors).items()}
+            try:
+                outputs = function(**tensors)
+            except UnicodeDecodeError:
+                # Of TensorFlow's own error, which quotes the bytes.
+                raise InputError("The model can make nothing of the bytes.") from None
+            return {name: x.numpy() for name, x in outputs.items()}
 
         return run
 
@@ -199,15 +218,23 @@ class _Served:
     async def metrics(self, request: Request) -> Response:
         return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
 
+    async def openapi(self, request: Request) -> Response:
+        return JSONResponse(self.description)
+
     # === How it is answered
 
     async def _answered(self, request, method, default, answer):
-        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        status, body = HTTPStatus.INTERNAL_SERVER_ERROR, bytearray()
         try:
             self._check_address(request)
-            body = await self._body(request)
+            await self._receive(request, body)
             begun = time.monotonic()
             message = parsed(body)
+            rows = rows_of(message)
+            if rows > self.limits.rows:
+                raise InputError(
+                    f"A request may have {self.limits.rows} rows. Received: {rows}"
+                )
             name = message.get("signature_name", default)
             if name not in tuple(self.signatures):  # which may be of any type
                 raise InputError(
@@ -220,7 +247,7 @@ class _Served:
             return JSONResponse(values)
         except (InputError, tf.errors.InvalidArgumentError) as error:
             status = HTTPStatus.BAD_REQUEST
-            raise HTTPException(status, str(error)[:500]) from None
+            raise HTTPException(status, _reason(error)) from None
         except Overloaded as error:
             status = HTTPStatus.SERVICE_UNAVAILABLE
             raise HTTPException(status, str(error), {"Retry-After": "1"}) from None
@@ -228,6 +255,7 @@ class _Served:
             status = HTTPStatus(error.status_code)
             raise
         finally:
+            self.held_bytes -= len(body)
             self.requests.labels(method, str(status.value)).inc()
 
     def _check_address(self, request):
@@ -240,17 +268,21 @@ class _Served:
                 f"{name[:80]}, version {version[:80]}",
             )
 
-    async def _body(self, request):
-        """The whole body, unless it is too long or too slow."""
-        body, limit = bytearray(), self.limits.body_bytes
+    async def _receive(self, request, body):
+        """Appends all parts of a request's body, unless it is too long or too slow."""
+        size, limit = 0, self.limits.body_bytes
         try:
             async with asyncio.timeout(self.limits.body_seconds):
                 async for part in request.stream():
-                    body += part
-                    if len(body) > limit:
-                        raise HTTPException(
-                            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                            f"A request may have {limit:,} bytes.",
+                    size += len(part)
+                    # What is too much is read, or its sender would not hear of it.
+                    if size <= limit:
+                        body += part
+                        self.held_bytes += len(part)
+                    if self.held_bytes > self.limits.held_bytes:
+                        raise Overloaded(
+                            f"{self.limits.held_bytes:,} bytes of requests wait "
+                            "already. Try again later."
                         )
         except TimeoutError:
             raise HTTPException(
@@ -259,14 +291,13 @@ class _Served:
             ) from None
         except ClientDisconnect:
             raise HTTPException(HTTPStatus.BAD_REQUEST, "The client is gone.") from None
-        return bytes(body)
+        if size > limit:
+            raise HTTPException(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"A request may have {limit:,} bytes. Received: {size:,}",
+            )
 
     async def _run(self, name, inputs):
-        rows = len(next(iter(inputs.values())))
-        if rows > self.limits.rows:
-            raise InputError(
-                f"A request may have {self.limits.rows} rows. Received: {rows}"
-            )
         try:
             async with asyncio.timeout(self.limits.answer_seconds):
                 return await self.batchers[name](inputs)
@@ -275,6 +306,19 @@ class _Served:
                 HTTPStatus.GATEWAY_TIMEOUT,
                 f"No answer in {self.limits.answer_seconds:g} s.",
             ) from None
+
+
+def _reason(error):
+    """What an error says; of TensorFlow's, without the code that made the graph."""
+    text = str(error)
+    if isinstance(error, tf.errors.OpError):
+        text = text.partition("\n\t [[")[0].splitlines()[-1]
+    return text[:500]
+
+
+async def _only_post(request):
+    # Else GET would find the state of a model with a colon in its name.
+    raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
 
 
 async def _error(request, error):

@@ -16,6 +16,19 @@ from keras_squeezebert.json_arrays import array_of, shortened, values_of
 Specs = Mapping[str, tf.TensorSpec]
 
 
+def rows_of(request: Mapping[str, Any]) -> int:
+    """How many rows a request has, right or not, found before it is looked through.
+
+    Example:
+        >>> rows_of({"instances": ["a", "b"]}), rows_of({"inputs": {"text": ["a"]}})
+        (2, 1)
+    """
+    inputs = request.get("inputs")
+    columns = inputs.values() if isinstance(inputs, dict) else [inputs]
+    lists = [request.get("instances"), request.get("examples"), *columns]
+    return max((len(rows) for rows in lists if isinstance(rows, list)), default=0)
+
+
 def inputs_of(request: Mapping[str, Any], specs: Specs) -> dict[str, np.ndarray]:
     """The arrays of a predict request.
 
@@ -57,6 +70,8 @@ def inputs_of(request: Mapping[str, Any], specs: Specs) -> dict[str, np.ndarray]
     counts = {name: len(array) for name, array in arrays.items()}
     if len(set(counts.values())) > 1:
         raise InputError(f"All inputs must have as many rows. Received: {counts}")
+    if 0 in counts.values():
+        raise InputError(f"A request must have a row. Received: {counts}")
     return arrays
 
 
