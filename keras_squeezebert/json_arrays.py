@@ -151,8 +151,12 @@ def _concatenated(arrays):
 
 
 def shortened(value: Any) -> str:
-    """The beginning of a value, for messages."""
-    text = (
-        json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
-    )
-    return text[:80]
+    """The beginning of a value, for messages.
+
+    Example:
+        >>> shortened(["a", 1])
+        '["a", 1]'
+    """
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    # A lone surrogate would be the end of whoever sends the message.
+    return text[:80].encode("utf-8", "backslashreplace").decode()

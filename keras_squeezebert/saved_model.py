@@ -1,15 +1,23 @@
 """SavedModel: runs the folder of an exported model on arrays."""
 
 import os
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_squeezebert.errors import InputError
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 SAVED_MODEL_FILE = "saved_model.pb"
 # Of its folder, what is not the graph's.
 EXTRA = "assets.extra"
+# The name of a version's folder, as TF Serving has it.
+VERSION = re.compile(r"0|[1-9]\d{0,18}")
 
 # That of `squeezebert export --format saved-model`, and that of Keras' `model.export`.
 _SIGNATURES = ("tokens", "serving_default")
@@ -107,3 +115,100 @@ class SavedModel:
             "logits" if name == _NAMELESS else name: value.numpy()
             for name, value in outputs.items()
         }
+
+
+# === What is in a folder, without loading it
+
+
+def newest_version(folder: str | os.PathLike) -> str:
+    """The folder of a SavedModel, or in one of several versions that of the newest.
+
+    Args:
+        folder: Anywhere that TensorFlow reads.
+
+    Raises:
+        InputError: It is neither.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for version in ("2", "10", "old"):
+        ...     (folder / version).mkdir()
+        ...     (folder / version / SAVED_MODEL_FILE).touch()
+        >>> newest_version(folder).removeprefix(str(folder))
+        '/10'
+    """
+    import tensorflow as tf
+
+    def is_saved_model(path):
+        return tf.io.gfile.exists(os.path.join(path, SAVED_MODEL_FILE))
+
+    folder = str(folder)
+    try:
+        if is_saved_model(folder):
+            return folder
+        there = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else ()
+        names = [name.removesuffix("/") for name in there]
+        paths = {
+            int(name): os.path.join(folder, name)
+            for name in names
+            if VERSION.fullmatch(name)
+        }
+        versions = {n: path for n, path in paths.items() if is_saved_model(path)}
+    except tf.errors.OpError as error:
+        raise InputError(
+            f"The folder cannot be read. Received: {folder} ({error.message})"
+        ) from None
+    if not versions:
+        raise InputError(
+            "A SavedModel is expected, or a folder of versions of one, as `squeezebert "
+            f"export --format saved-model` writes them. Received: {folder}"
+        )
+    return versions[max(versions)]
+
+
+@dataclass(frozen=True)
+class SignatureSpecs:
+    """What a signature takes and gives.
+
+    Args:
+        inputs: Shapes and types, by name.
+        outputs: The same.
+    """
+
+    inputs: dict[str, "tf.TensorSpec"]
+    outputs: dict[str, "tf.TensorSpec"]
+
+
+def read_signatures(folder: str | os.PathLike) -> dict[str, SignatureSpecs]:
+    """By name, the signatures of a SavedModel.
+
+    Raises:
+        InputError: There is none, or its file is damaged.
+    """
+    import tensorflow as tf
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    path = os.path.join(folder, SAVED_MODEL_FILE)
+    try:
+        content = tf.io.read_file(path).numpy()
+        (graph,) = saved_model_pb2.SavedModel.FromString(content).meta_graphs
+    except (tf.errors.OpError, DecodeError, ValueError) as error:
+        raise InputError(
+            f"{folder} is not a SavedModel that can be loaded. Received: "
+            f"{' '.join(str(error).split())[:200]}"
+        ) from None
+
+    def specs(tensors):
+        return {
+            name: tf.TensorSpec(tf.TensorShape(tensor.tensor_shape), tensor.dtype)
+            for name, tensor in sorted(tensors.items())
+        }
+
+    return {
+        name: SignatureSpecs(specs(signature.inputs), specs(signature.outputs))
+        for name, signature in graph.signature_def.items()
+        if not name.startswith("__")
+    }

@@ -22,6 +22,7 @@ COMMANDS = (
     "predict",
     "prune-vocabulary",
     "quantize",
+    "score",
     "serve",
 )
 

@@ -1,7 +1,6 @@
 """export_saved_model: a versioned SavedModel that takes raw text, for TF Serving."""
 
 import os
-import re
 from pathlib import Path
 
 import keras
@@ -11,7 +10,7 @@ import tensorflow as tf
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.files import new_folder
 from keras_squeezebert.models.pretrained_model import PretrainedModel
-from keras_squeezebert.saved_model import EXTRA
+from keras_squeezebert.saved_model import EXTRA, VERSION
 from keras_squeezebert.serving.server_files import (
     WARM_UP_FILE,
     model_name,
@@ -21,7 +20,6 @@ from keras_squeezebert.serving.server_files import (
 from keras_squeezebert.serving.signatures import signatures, text_head
 from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
 
-_VERSION = re.compile(r"0|[1-9]\d{0,18}")
 _CLASSIFY = "tensorflow/serving/classify"
 
 
@@ -108,7 +106,7 @@ def _checked_version(folder, version):
     if version is None:
         there = folder.iterdir() if folder.is_dir() else ()
         return 1 + max(
-            (int(path.name) for path in there if _VERSION.fullmatch(path.name)),
+            (int(path.name) for path in there if VERSION.fullmatch(path.name)),
             default=0,
         )
     # TF Serving counts versions in 64 bits.
