@@ -432,12 +432,15 @@ def fuzz(examples, seed):
         hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=4
     )
     command = [Path(sys.executable).with_name("schemathesis"), "run"]
-    with served_model(config) as (*_, server):
+    with (
+        served_model(config) as (*_, server),
+        tempfile.TemporaryDirectory() as folder,  # of what it leaves behind
+    ):
         address = f"http://127.0.0.1:{server.port}/openapi.json"
         options = ["--max-examples", str(examples), "--seed", str(seed)]
         # What a schema cannot say: that the rows of `tokens` are equally long.
         options += ["--exclude-checks", "positive_data_acceptance"]
-        finished = subprocess.run([*command, address, *options])
+        finished = subprocess.run([*command, address, *options], cwd=folder)
     sys.exit(finished.returncode)
 
 

@@ -1,11 +1,13 @@
 """SavedModels of tiny models of every head, and what they are asked."""
 
+import functools
+
 import numpy as np
 import pytest
 from every_head import ARCHITECTURES, LABELS, letters
 from tiny import ONE_LAYER, make_model
 
-from keras_squeezebert.serving import export_saved_model
+from keras_squeezebert.serving import export_saved_model, signatures, text_head
 from keras_squeezebert.tasks import QuestionAnswering
 
 TEXTS = ["ab cd, ef", "", "a bé [MASK] 中 d", "[MASK]"]
@@ -31,17 +33,32 @@ def models():
 
 
 @pytest.fixture(scope="session")
-def served(models, tmp_path_factory):
+def options():
+    """By head, what it is served with."""
+    short = QuestionAnswering(doc_stride=3, max_question_length=5)
+    found = {name: {} for name in ARCHITECTURES}
+    return found | {"question-answering": {"task": short}}
+
+
+@pytest.fixture(scope="session")
+def served(models, options, tmp_path_factory):
     """By head, the folder of a version of its SavedModel."""
     folder = tmp_path_factory.mktemp("served")
-    short = QuestionAnswering(doc_stride=3, max_question_length=5)
-    options = {"question-answering": {"task": short}}
     return {
-        name: export_saved_model(
-            model, folder / name, letters(), **options.get(name, {})
-        )
+        name: export_saved_model(model, folder / name, letters(), **options[name])
         for name, model in models.items()
     }
+
+
+@pytest.fixture(scope="session")
+def signatures_of(models, options):
+    """A function from a head to what its server can be asked."""
+
+    @functools.cache
+    def found(head):
+        return signatures(text_head(models[head], letters(), **options[head]))
+
+    return found
 
 
 @pytest.fixture(scope="session")

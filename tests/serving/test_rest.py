@@ -20,9 +20,7 @@ from starlette.testclient import TestClient
 from tiny import ONE_LAYER
 
 from keras_squeezebert.models.inputs import INPUT_NAMES
-from keras_squeezebert.serving import signatures, text_head
 from keras_squeezebert.serving.rest import Limits, rest_app
-from keras_squeezebert.tasks import QuestionAnswering
 
 NAME = "sequence-classification"
 PREDICT = f"/v1/models/{NAME}:predict"
@@ -31,18 +29,14 @@ LIMITS = Limits(body_bytes=20_000, rows=8)
 
 
 @pytest.fixture(scope="module")
-def client_of(models):
+def client_of(signatures_of):
     """A function from a head to a client of its server."""
     clients = {}
 
     def client(head):
         if head not in clients:
-            options = {}
-            if head == "question-answering":
-                task = QuestionAnswering(doc_stride=3, max_question_length=5)
-                options = {"task": task}
-            served = signatures(text_head(models[head], letters(), **options))
-            clients[head] = TestClient(rest_app(served, head, limits=LIMITS))
+            app = rest_app(signatures_of(head), head, limits=LIMITS)
+            clients[head] = TestClient(app)
             clients[head].__enter__()
         return clients[head]
 
