@@ -71,7 +71,7 @@ class ScoreFiles(beam.PTransform):
         ['id', 'text', 'prediction']
         >>> (errors,) = folder.glob("errors-*")
         >>> json.loads(errors.read_text())["reason"]
-        'The inputs are text. Received: id, text'
+        'The inputs are text. Received: id'
     """
 
     def __init__(
