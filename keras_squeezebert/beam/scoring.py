@@ -34,7 +34,8 @@ class ScoreFiles(beam.PTransform):
     Args:
         handler: The model.
         pattern: Names of the files to read, `*` and `?` in them, on any of Beam's file
-            systems. Of compressed ones (`.gz`, `.bz2`, `.zst`) the suffix tells.
+            systems. Of compressed ones (`.gz`, `.bz2`, `.zst`) the suffix tells; of one
+            that is cut off Beam reads what there is, and does not tell.
         output: What the names of the files of scored lines begin with; they end in
             `-00000-of-00001.jsonl` and so on.
         errors: The same, for the other lines. Without any there is no such file.

@@ -54,6 +54,7 @@ def score(model, runner_options, pattern, output, errors, field, batch_size):
     of --errors, with the file it is from and the reason. That is no failure of the
     command: it ends with exit code 0, and its last line tells how many there were.
     Files appear when they are whole, and none that are there already are overwritten.
+    Of a .gz that is cut off Beam reads what there is, and does not tell.
 
     All runs in this process unless a runner is named after --, with its options as Beam
     has them. MODEL and files must then be where the workers can read them, and
