@@ -124,3 +124,18 @@ def test_floors_are_the_work_of_the_graph(tmp_path, monkeypatch):
     assert [2 * own.macs for own in ours] == [flops, flops]
     assert 2 * large.macs == floors.LARGE_FLOPS
     assert {file.xnnpack.count for file in (*ours, large)} == {1}
+
+
+def test_serving_benchmark(tmp_path):
+    sentences = tmp_path / "data/glue/SST-2/test.tsv"
+    sentences.parent.mkdir(parents=True)
+    rows = [f"{i}\tword {i} of a film\n" for i in range(40)]
+    sentences.write_text("index\tsentence\n" + "".join(rows))
+    printed = run(
+        *("benchmarks/serving.py", "soak", "data", "--requests", "80"),
+        *("--rounds", "2"),
+        cwd=tmp_path,
+    )
+    assert "| mini, 80 requests |" in printed
+    assert "| without an answer | 0 |" in printed
+    assert "| further than 1e-05 from Keras | 0 |" in printed
