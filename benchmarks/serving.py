@@ -70,6 +70,12 @@ def make_model(config):
     return model, SqueezeBertTokenizerFast()
 
 
+def save(model, tokenizer, folder):
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 class Server(NamedTuple):
     port: int
     path: str  # of predict
@@ -103,10 +109,8 @@ def served_model(config):
     """The model in a folder with its server: the model, its tokenizer, the server."""
     model, tokenizer = make_model(config)
     with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder, "model")
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        with started_server(folder) as server:
+        source = save(model, tokenizer, Path(folder, "model"))
+        with started_server(source) as server:
             yield model, tokenizer, server
 
 
@@ -232,9 +236,46 @@ def served_forms(elsewhere, server, unbatched, texts):
     return forms
 
 
+def measure_speed(elsewhere, preset, texts, rounds, seconds):
+    """Texts a second of every form, and p50 and p99 of the first two loads."""
+    from keras_squeezebert.serving import export_saved_model
+
+    model, tokenizer = make_model(SqueezeBertConfig.preset(preset, id2label=LABELS))
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        source = save(model, tokenizer, folder / "model")
+        version = export_saved_model(model, folder / "served", tokenizer)
+        server = stack.enter_context(started_server(source))
+        unbatched = stack.enter_context(started_server(source, "--max-rows", "1"))
+
+        loads = served_forms(elsewhere, server, unbatched, texts)
+        forms = in_process_forms(version, tokenizer, texts)
+        forms |= {name: run for name, (_, run) in loads.items()}
+        times = report(f"{preset}: {len(texts)} sentences", forms, rounds)
+        per_second = {
+            name: len(texts) / median(values) for name, values in times.items()
+        }
+        latencies = {}
+        for name in list(loads)[:2]:
+            requests, _ = loads[name]
+            rate = per_second[name] * len(requests) / len(texts) / 2
+            click.echo(f"{name}: {rate:.1f} requests a second for {seconds} s")
+            asked = random.Random(0).choices(requests, k=max(1, int(rate * seconds)))
+            answers = elsewhere(open_loop, server.port, asked, rate)
+            latencies[name] = percentiles(checked(answers))
+    return per_second, latencies
+
+
 @main.command()
 @data_argument
-@click.option("--preset", "presets", multiple=True, default=("mini", "small"))
+@click.option(
+    "--preset",
+    "presets",
+    multiple=True,
+    default=("mini", "small"),
+    show_default=True,
+    help="A model's shape; once for each.",
+)
 @click.option("--texts", "count", default=512, show_default=True, help="Of a turn.")
 @click.option("--rounds", default=20, show_default=True, help="Turns of each form.")
 @click.option("--seconds", default=30, show_default=True, help="Of each half load.")
@@ -245,38 +286,13 @@ def speed(data, presets, count, rounds, seconds, json_path):
     The bare model is the SavedModel's signature that takes ids, in batches of 32. At
     half load requests come by a Poisson process, and times count from when one is due.
     """
-    from keras_squeezebert.serving import export_saved_model
-
     texts = sentences(data, count)
     results = {}
     with other_process() as elsewhere:
         for preset in presets:
-            config = SqueezeBertConfig.preset(preset, id2label=LABELS)
-            model, tokenizer = make_model(config)
-            with contextlib.ExitStack() as stack:
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-                model.save_pretrained(folder / "model")
-                tokenizer.save_pretrained(folder / "model")
-                version = export_saved_model(model, folder / "served", tokenizer)
-                server = stack.enter_context(started_server(folder / "model"))
-                unbatched = stack.enter_context(
-                    started_server(folder / "model", "--max-rows", "1")
-                )
-                forms = in_process_forms(version, tokenizer, texts)
-                loads = served_forms(elsewhere, server, unbatched, texts)
-                forms |= {name: run for name, (_, run) in loads.items()}
-                times = report(f"{preset}: {len(texts)} sentences", forms, rounds)
-                per_second = {
-                    name: len(texts) / median(values) for name, values in times.items()
-                }
-                latencies = {}
-                for name in list(loads)[:2]:
-                    requests, _ = loads[name]
-                    rate = per_second[name] * len(requests) / len(texts) / 2
-                    click.echo(f"{name}: {rate:.1f} requests a second for {seconds} s")
-                    asked = random.Random(0).choices(requests, k=int(rate * seconds))
-                    answers = elsewhere(open_loop, server.port, asked, rate)
-                    latencies[name] = percentiles(checked(answers))
+            per_second, latencies = measure_speed(
+                elsewhere, preset, texts, rounds, seconds
+            )
             print_speed(preset, per_second, latencies)
             results[preset] = {
                 "texts_per_second": per_second,
