@@ -1,4 +1,4 @@
-"""check_length: whether a sequence fits in a model."""
+"""Lengths of sequences: whether one fits in a model, and which ones run quickly."""
 
 from keras_squeezebert.config import SqueezeBertConfig
 from keras_squeezebert.errors import InputError
@@ -27,3 +27,18 @@ def check_length(seq: int | None, config: SqueezeBertConfig) -> None:
             f"{limit} tokens fit (`max_position_embeddings`). Truncate the text, "
             f"e.g. tokenizer(texts, max_length={limit}). Received: {seq} tokens"
         )
+
+
+def length_multiple() -> int:
+    """What to pad the lengths of batches to, so that a training compiles few of them.
+
+    Returns:
+        32 with JAX, which compiles a program for every shape; else 1.
+
+    Example:
+        >>> length_multiple()
+        1
+    """
+    import keras  # which not all that asks for lengths needs
+
+    return 32 if keras.config.backend() == "jax" else 1

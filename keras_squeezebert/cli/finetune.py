@@ -55,6 +55,14 @@ _START = (
     ),
     revision,
 )
+_DATA_PARALLEL = click.option(
+    "--data-parallel",
+    is_flag=True,
+    help="Share each batch among all devices, with KERAS_BACKEND=jax; and among "
+    "processes, each started with this command and its number in the variables "
+    "KERAS_DISTRIBUTION_JOB_ADDRESSES, _NUM_PROCESSES and _PROCESS_ID. All must see "
+    "OUTPUT, which the first one writes.",
+)
 _REGRESSION = click.option(
     "--regression", is_flag=True, help="The labels are numbers, and so are the answers."
 )
@@ -76,9 +84,12 @@ def _train(head, values):
     import keras
 
     from keras_squeezebert import models
+    from keras_squeezebert.training import data_parallel
     from keras_squeezebert.training.start import start_model
 
     keras.utils.set_random_seed(values["seed"])
+    if values["data_parallel"]:
+        data_parallel()
     labels, problem_type = _labels(head, values, train)
     model, tokenizer = start_model(
         getattr(models, head.architecture),
@@ -124,7 +135,13 @@ def _command(head):
     of_head = head.options
     if head.name == "sequence-classification":
         of_head = (*of_head, _REGRESSION)
-    options = (*DATA_OPTIONS, *_START, *of_head, *recipe_options(epochs=8))
+    options = (
+        *DATA_OPTIONS,
+        *_START,
+        *of_head,
+        *recipe_options(epochs=8),
+        _DATA_PARALLEL,
+    )
     return finetune.command(head.name)(decorated(command, options))
 
 

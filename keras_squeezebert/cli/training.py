@@ -207,14 +207,17 @@ class Training:
     def run(self) -> None:
         """Trains the model and saves it, and says how good it is.
 
-        A run that is killed goes on when the command is given again.
+        A run that is killed goes on when the command is given again. Of several
+        processes that train together the first one saves, and shows how far they are.
         """
         import keras
 
         from keras_squeezebert.tasks.masking import Masking
         from keras_squeezebert.training import fine_tune
+        from keras_squeezebert.training.data_parallel import current_share
         from keras_squeezebert.training.session import remove_state
 
+        is_first = current_share().process == 0
         recipe, output = recipe_of(self.values), Path(self.values["output"])
         folder = output / TRAINING_FOLDER
         hiding, callbacks = None, []
@@ -222,7 +225,7 @@ class Training:
             hiding = Masking.hiding(
                 self.tokenizer, self.values["hidden_share"], recipe.seed
             )
-        if self.values["tensorboard"]:
+        if self.values["tensorboard"] and is_first:
             _check_tensorboard()
             callbacks = [keras.callbacks.TensorBoard(folder, write_graph=False)]
         try:
@@ -234,12 +237,14 @@ class Training:
                 folder=folder,
                 hiding=hiding,
                 callbacks=callbacks,
+                verbose="auto" if is_first else 0,
             )
         except KeyboardInterrupt:
             click.echo("\nInterrupted. The same command goes on from here.", err=True)
             raise
-        self.save(history)
-        remove_state(folder)
+        if is_first:
+            self.save(history)
+            remove_state(folder)
 
     def save(self, history: Sequence[dict[str, float]] = ()) -> None:
         """Writes the model and its tokenizer to the output folder, and says so.

@@ -52,16 +52,18 @@ class Features:
         return lengths.reshape(len(self), -1).max(axis=-1, initial=0)
 
     def batch(
-        self, rows: np.ndarray, epoch: int = 0
+        self, rows: np.ndarray, epoch: int = 0, pad_to_multiple_of: int = 1
     ) -> tuple[dict[str, np.ndarray], Labels]:
         """Inputs and labels of some rows, without the padding that none of them needs.
 
         Args:
             rows: Their numbers.
             epoch: The pass over the data; here all are alike.
+            pad_to_multiple_of: Of the tokens of the batch, unless all rows are shorter.
         """
         inputs = {name: array[rows] for name, array in self.inputs.items()}
         longest = inputs["attention_mask"].sum(axis=-1).max(initial=0)
+        longest += -longest % pad_to_multiple_of
         inputs = {name: array[..., :longest] for name, array in inputs.items()}
         if self.labels is None:
             return inputs, None

@@ -30,8 +30,8 @@ class MaskedFeatures(Features):
     owners: np.ndarray
     masking: Masking
 
-    def batch(self, rows, epoch=0):
-        inputs, _ = super().batch(rows)
+    def batch(self, rows, epoch=0, pad_to_multiple_of=1):
+        inputs, _ = super().batch(rows, epoch, pad_to_multiple_of)
         seq = inputs["input_ids"].shape[-1]
         ids, labels = self.masking(self.ids[rows, :seq], rows, epoch)
         return {**inputs, "input_ids": ids}, labels

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from keras_squeezebert.lengths import length_multiple
 from keras_squeezebert.tasks.features import Features
 from keras_squeezebert.tasks.task import Outputs, Task
 
@@ -50,10 +51,13 @@ def model_outputs(
     """
     order = np.argsort(-features.lengths, kind="stable")
     results = {}
+    # Asked so, a .tflite need not wait for Keras.
+    of_keras = hasattr(model, "predict_on_batch")
+    multiple = length_multiple() if of_keras else 1
     for start in tqdm(range(0, len(order), batch_size), disable=not progress):
         rows = order[start : start + batch_size]
-        inputs, _ = features.batch(rows)
-        outputs = task.condense(_run(model, inputs), features, rows)
+        inputs, _ = features.batch(rows, pad_to_multiple_of=multiple)
+        outputs = task.condense(_run(model, of_keras, inputs), features, rows)
         for name, values in outputs.items():
             # The first batch is the longest.
             shape = (len(features), *values.shape[1:])
@@ -62,10 +66,9 @@ def model_outputs(
     return results
 
 
-def _run(model, inputs):
+def _run(model, of_keras, inputs):
     """Outputs by name, float32; that of a head without names is `logits`."""
-    # Asked so, a .tflite need not wait for Keras.
-    if hasattr(model, "predict_on_batch"):
+    if of_keras:
         outputs = model.predict_on_batch(inputs)
     else:
         outputs = model(_with_choices(inputs, model.input_shape))

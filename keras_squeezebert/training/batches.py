@@ -1,6 +1,7 @@
 """batches: features, or texts, as a tf.data pipeline in an order known beforehand."""
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -10,6 +11,7 @@ from keras_squeezebert.data import TextExamples
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.tasks import Features, SequenceClassification
 from keras_squeezebert.tasks.masking import Masking
+from keras_squeezebert.training.data_parallel import Share
 
 # Batches that are sorted by length together: as few as mix well, as many as leave
 # little padding.
@@ -21,9 +23,11 @@ def batches(
     *,
     batch_size: int = 32,
     seed: int | None = None,
-    epoch: int = 0,
+    epoch: int | Callable[[], int] = 0,
     skip: int = 0,
     hiding: Masking | None = None,
+    pad_to_multiple_of: int = 1,
+    share: Share | None = None,
 ) -> tf.data.Dataset:
     """Batches for `fit` and `evaluate` of any model.
 
@@ -40,10 +44,13 @@ def batches(
         batch_size: Rows of a batch; the last one of an epoch has fewer.
         seed: Of the order, 0 or more. None sorts the rows by length, and makes every
             iteration the epoch `epoch`.
-        epoch: The first epoch.
+        epoch: The first epoch; or a function that is asked for the number whenever an
+            iteration begins, for those that iterate more than once an epoch.
         skip: How many batches at the beginning of an epoch are left out.
         hiding: Hides pieces of the inputs, others every epoch, and leaves the labels:
             it keeps a model from leaning on single words. Not for choices.
+        pad_to_multiple_of: Of the tokens of a batch, so that there are fewer lengths.
+        share: What of each batch is for this process. Default: all of it.
 
     Returns:
         A dataset of known length, of (inputs, labels), or of (inputs,) if the features
@@ -67,29 +74,33 @@ def batches(
     for name, number, least in [
         ("batch_size", batch_size, 1),
         ("seed", seed or 0, 0),
-        ("epoch", epoch, 0),
+        ("epoch", 0 if callable(epoch) else epoch, 0),
         ("skip", skip, 0),
     ]:
         if number < least:
             raise InputError(
                 f"`{name}` must be {least} or more. Received: {name}={number}"
             )
-    epochs = itertools.repeat(epoch) if seed is None else itertools.count(epoch)
+    if callable(epoch):
+        epochs = iter(epoch, None)
+    else:
+        epochs = itertools.repeat(epoch) if seed is None else itertools.count(epoch)
     lengths = features.lengths  # (rows,)
 
     def batch(rows, number):
-        inputs, labels = features.batch(rows, number)
+        inputs, labels = features.batch(rows, number, pad_to_multiple_of)
         if hiding is not None:
             hidden, _ = hiding(inputs["input_ids"], rows, number)
             inputs = {**inputs, "input_ids": hidden}
-        return (inputs,) if labels is None else (inputs, labels)
+        arrays = (inputs,) if labels is None else (inputs, labels)
+        return share.of(arrays) if share else arrays
 
     def one_epoch():
         number = next(epochs)
         for rows in _batches_of_rows(lengths, batch_size, seed, number)[skip:]:
             yield batch(rows, number)
 
-    signature = tf.nest.map_structure(_any_size, batch(np.arange(1), epoch))
+    signature = tf.nest.map_structure(_any_size, batch(np.arange(1), 0))
     dataset = tf.data.Dataset.from_generator(one_epoch, output_signature=signature)
     # Generators hide their length, which progress bars and schedules need.
     count = max(0, count_batches(features, batch_size) - skip)

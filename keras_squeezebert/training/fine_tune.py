@@ -10,10 +10,12 @@ import numpy as np
 
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.labels import IGNORED_LABEL
+from keras_squeezebert.lengths import length_multiple
 from keras_squeezebert.models.objectives import SmoothedCrossentropy
 from keras_squeezebert.tasks import Evaluation, Features
 from keras_squeezebert.tasks.masking import Masking
 from keras_squeezebert.training.batches import batches, count_batches
+from keras_squeezebert.training.data_parallel import current_share
 from keras_squeezebert.training.recipe import Recipe
 from keras_squeezebert.training.session import Session
 
@@ -37,12 +39,16 @@ def fine_tune(
     order, to the same weights. The folder then also has `history.csv`, the figures of
     each epoch.
 
+    After :func:`data_parallel` every batch is shared among devices and processes, to
+    the same weights as with one.
+
     Args:
         model: Any SqueezeBERT model; it is compiled anew, with its own metrics.
         train: Its rows, with labels, as a task encodes them.
         evaluation: Scores the model after each epoch.
         recipe: The numbers to go by. Default: `Recipe()`.
-        folder: Where the state of the training is kept, for one training at a time.
+        folder: Where the state of the training is kept, for one training at a time. Of
+            several processes the first writes it, and all must see it to go on.
         hiding: Hides pieces of the inputs, others every epoch.
         save_seconds: How often the state is saved. It is at the end of every epoch, and
             when training is interrupted from the keyboard.
@@ -55,7 +61,8 @@ def fine_tune(
 
     Raises:
         InputError: There are no rows or labels; the loss is not finite any more; the
-            folder is in use, or has the state of another training.
+            folder is in use, or has the state of another training; a batch cannot be
+            shared evenly, or the model was made under a strategy of `tf.distribute`.
 
     Example:
         >>> from keras_squeezebert import (
@@ -91,12 +98,15 @@ def fine_tune(
             "Training needs rows with labels. Received: "
             f"{len(train)} rows, {'no ' if train.labels is None else ''}labels"
         )
+    _check_strategy(model)
+    share = current_share(recipe.batch_size)
     steps_per_epoch = count_batches(train, recipe.batch_size)
-    # Batches differ in length, and XLA would compile each length anew.
+    # Batches differ in length, and TensorFlow's XLA would compile each length anew; so
+    # does JAX, which runs op by op without.
     model.compile(
         optimizer=recipe.optimizer(recipe.epochs * steps_per_epoch),
         loss=_loss(model, recipe),
-        jit_compile=False,
+        jit_compile=keras.config.backend() == "jax",
     )
     session = Session(
         model,
@@ -106,6 +116,7 @@ def fine_tune(
         settings=_settings(model, train, recipe, hiding),
         folder=folder,
         save_seconds=save_seconds,
+        writes=share.process == 0,
     )
     # Not left to `fit`, which would have the progress bar count what is left.
     watching = keras.callbacks.CallbackList(
@@ -119,13 +130,17 @@ def fine_tune(
     )
 
     def fit(epoch, end, skip=0):
+        session.epoch = epoch
         data = batches(
             train,
             batch_size=recipe.batch_size,
             seed=recipe.seed,
-            epoch=epoch,
+            # To build a model on JAX, Keras iterates once more.
+            epoch=lambda: session.epoch,
             skip=skip,
             hiding=hiding,
+            pad_to_multiple_of=length_multiple(),
+            share=share,
         )
         # A dataset shuffles itself.
         model.fit(
@@ -141,6 +156,18 @@ def fine_tune(
             fit(epoch, recipe.epochs)
         session.restore_best()
     return session.state.history
+
+
+def _check_strategy(model):
+    """That the model is under none of `tf.distribute`, whose replicas clip apart."""
+    strategy = getattr(model, "distribute_strategy", None)  # of TensorFlow's models
+    if strategy is not None and strategy.num_replicas_in_sync > 1:
+        raise InputError(
+            "Under tf.distribute each replica clips its own gradients and weighs its "
+            "own labels, so that other weights come out than on one device. `compile` "
+            "and `fit` the model there, or share this training by `data_parallel`. "
+            f"Received: {type(strategy).__name__} of {strategy.num_replicas_in_sync}"
+        )
 
 
 def _loss(model, recipe):

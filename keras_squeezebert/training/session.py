@@ -36,9 +36,12 @@ class Session(keras.callbacks.Callback):
         settings: What must be the same for a training to go on.
         folder: Where the state is kept, or None.
         save_seconds: How often.
+        writes: Whether the folder is this process' to write; if not, it reads where to
+            begin, and no more.
 
     Attributes:
         state: The `TrainingState`.
+        epoch: The one that goes on.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Session(keras.callbacks.Callback):
         settings: dict[str, Any],
         folder: str | os.PathLike | None,
         save_seconds: float,
+        writes: bool = True,
     ):
         super().__init__()
         self.set_model(model)
@@ -58,14 +62,17 @@ class Session(keras.callbacks.Callback):
         self.steps_per_epoch = steps_per_epoch
         self.folder = folder and Path(folder)
         self.save_seconds = save_seconds
+        self.writes = writes and folder is not None
         self.state = TrainingState(settings=settings)
+        self.epoch = 0
         self._saved_at = time.monotonic()
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
-            if self.folder:
+            if self.writes:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(used_alone(self.folder, "training"))
+            if self.folder:
                 self._load()
             self._stack = stack.pop_all()
         return self
@@ -73,7 +80,7 @@ class Session(keras.callbacks.Callback):
     def __exit__(self, kind, error, traceback):
         with self._stack:
             is_cut_off = self._steps % self.steps_per_epoch
-            if self.folder and kind is KeyboardInterrupt and is_cut_off:
+            if self.writes and kind is KeyboardInterrupt and is_cut_off:
                 self._save()
 
     @property
@@ -94,6 +101,9 @@ class Session(keras.callbacks.Callback):
 
     # === What `fit` calls
 
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
     def on_train_batch_end(self, batch, logs=None):
         if self.state.metrics:  # of an epoch that goes on
             counted = zip(self.model.metrics_variables, self.state.metrics, strict=True)
@@ -102,7 +112,7 @@ class Session(keras.callbacks.Callback):
             self.state.metrics = []
         is_last = self._steps % self.steps_per_epoch == 0
         is_time = time.monotonic() - self._saved_at >= self.save_seconds
-        if self.folder and is_time and not is_last:
+        if self.writes and is_time and not is_last:
             self._check_finite(logs)
             self._save()
 
@@ -118,7 +128,7 @@ class Session(keras.callbacks.Callback):
         if self.evaluation and self._best_epoch() == epoch:
             self.state.best_epoch = epoch
             self.state.best = values_of(self.model.variables)
-        if self.folder:
+        if self.writes:
             self._save(is_epoch_over=True)
             write_history(self.folder / HISTORY_FILE, self.state.history)
         self.model.stop_training = self.is_over

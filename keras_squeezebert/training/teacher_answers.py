@@ -48,8 +48,8 @@ class AnsweredFeatures(Features):
     answers: dict[str, np.ndarray | list[np.ndarray]]
     teacher: SavedAnswers
 
-    def batch(self, rows, epoch=0):
-        inputs, labels = super().batch(rows, epoch)
+    def batch(self, rows, epoch=0, pad_to_multiple_of=1):
+        inputs, labels = super().batch(rows, epoch, pad_to_multiple_of)
         seq = inputs["input_ids"].shape[-1]
         answers = {
             TEACHER + name: _padded([values[row] for row in rows], seq)

@@ -300,3 +300,28 @@ def test_fit_goes_through_the_epochs():
 def test_numbers_out_of_range(all_features, number):
     with pytest.raises(InputError, match=f"Received: {next(iter(number))}="):
         batches(all_features[0], **number)
+
+
+def test_lengths_padded_to_a_multiple(tokenizer):
+    features = SequenceClassification().encode(EXAMPLES, tokenizer, CONFIG)
+    options = {"batch_size": 8, "seed": 5, "epoch": 3}
+    padded = batches(features, pad_to_multiple_of=16, **options).as_numpy_iterator()
+    bare = batches(features, **options).as_numpy_iterator()
+    lengths = set()
+    for (inputs, labels), (expected, expected_labels) in zip(padded, bare, strict=True):
+        seq = expected["input_ids"].shape[1]
+        lengths.add(inputs["input_ids"].shape[1])
+        np.testing.assert_array_equal(labels, expected_labels)
+        for name, array in inputs.items():
+            np.testing.assert_array_equal(array[:, :seq], expected[name])
+            assert not array[:, seq:].any()
+    assert lengths == {16, 32}
+
+
+def test_the_epoch_may_be_asked_for(tokenizer):
+    features = SequenceClassification().encode(EXAMPLES, tokenizer, CONFIG)
+    numbers = iter([4, 4, 2])
+    dataset = batches(features, batch_size=8, seed=5, epoch=lambda: next(numbers))
+    for epoch in (4, 4, 2):
+        expected = batches(features, batch_size=8, seed=5, epoch=epoch)
+        assert lengths_and_labels(dataset) == lengths_and_labels(expected)
