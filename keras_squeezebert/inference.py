@@ -40,7 +40,8 @@ def load_model(source: str | os.PathLike) -> LoadedModel:
     Args:
         source: A model's folder or its id on the Hugging Face Hub, for Keras; a
             `.tflite` file; or the folder of a SavedModel, in which, or in its
-            `assets.extra`, `config.json` and `vocab.txt` lie.
+            `assets.extra`, `config.json` and `vocab.txt` lie, or that of its versions,
+            of which the newest is taken.
 
     Raises:
         InputError: There is no such model, a file of it is missing or damaged, or it
@@ -60,12 +61,17 @@ def load_model(source: str | os.PathLike) -> LoadedModel:
         >>> loaded.architecture, loaded.max_length
         ('SqueezeBertForTokenClassification', 512)
     """
-    from keras_squeezebert.saved_model import SAVED_MODEL_FILE
+    from keras_squeezebert.saved_model import SAVED_MODEL_FILE, find_saved_model
 
     if os.path.isfile(source) or str(source).endswith(".tflite"):
         return _load_tflite(source)
     if os.path.isfile(os.path.join(source, SAVED_MODEL_FILE)):
         return _load_saved_model(source)
+    # Versions may have been exported to the very folder of the Keras model.
+    if os.path.isdir(source) and not os.path.isfile(os.path.join(source, CONFIG_FILE)):
+        newest = find_saved_model(source)
+        if newest is not None:
+            return _load_saved_model(newest)
     return load_keras_model(source)
 
 

@@ -139,6 +139,21 @@ def newest_version(folder: str | os.PathLike) -> str:
         >>> newest_version(folder).removeprefix(str(folder))
         '/10'
     """
+    found = find_saved_model(folder)
+    if found is None:
+        raise InputError(
+            "A SavedModel is expected, or a folder of versions of one, as `squeezebert "
+            f"export --format saved-model` writes them. Received: {folder}"
+        )
+    return found
+
+
+def find_saved_model(folder: str | os.PathLike) -> str | None:
+    """As :func:`newest_version`, and None where there is no SavedModel.
+
+    Raises:
+        InputError: The folder cannot be read.
+    """
     import tensorflow as tf
 
     def is_saved_model(path):
@@ -160,12 +175,7 @@ def newest_version(folder: str | os.PathLike) -> str:
         raise InputError(
             f"The folder cannot be read. Received: {folder} ({error.message})"
         ) from None
-    if not versions:
-        raise InputError(
-            "A SavedModel is expected, or a folder of versions of one, as `squeezebert "
-            f"export --format saved-model` writes them. Received: {folder}"
-        )
-    return versions[max(versions)]
+    return versions[max(versions)] if versions else None
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ def folders(tmp_path_factory):
     (folder / "extra" / "assets.extra").mkdir()
     for name in ("config.json", "vocab.txt", "tokenizer_config.json"):
         (folder / "extra" / name).rename(folder / "extra" / "assets.extra" / name)
+    shutil.copytree(folder / "extra", folder / "versions" / "2")
+    (folder / "versions" / "10").mkdir()  # still on its way
     return folder
 
 
@@ -57,6 +59,7 @@ def folders(tmp_path_factory):
         ("model.tflite", LiteRTModel, 16),
         ("saved", SavedModel, 24),
         ("extra", SavedModel, 24),
+        ("versions", SavedModel, 24),
     ],
 )
 def test_every_form(folders, name, kind, max_length):

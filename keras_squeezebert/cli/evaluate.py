@@ -63,9 +63,10 @@ def evaluate(
 ):
     """Score MODEL on data with labels, by the metrics of its head.
 
-    MODEL is a model's folder, a Hub id, a .tflite file or the folder of a SavedModel.
-    What it is for, its files tell; options of other heads are refused. Long texts are
-    truncated, or become several rows, and it is told how many did.
+    MODEL is a model's folder, a Hub id, a .tflite file or the folder of a SavedModel
+    or of its versions. What it is for, its files tell; options of other heads are
+    refused. Long texts are truncated, or become several rows, and it is told how many
+    did.
 
     \b
     Examples:
