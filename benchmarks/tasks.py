@@ -373,6 +373,13 @@ def measure(row, splits, folder, seed):
 # === The table
 
 
+def spread(scores):
+    """Mean and range."""
+    if len(set(scores)) == 1:
+        return f"{scores[0]:.3f}"
+    return f"{mean(scores):.3f} ({min(scores):.3f}–{max(scores):.3f})"
+
+
 def print_table(output):
     """As Markdown: mean and range over the runs that there are, of each row."""
     head = ["", "metric", "without a network", *FORMS, "MB, mixed", "runs", "minutes"]
@@ -385,16 +392,17 @@ def print_table(output):
         runs = [(run, folder) for run, folder in runs if set(FORMS) <= set(run)]
         if not runs:
             continue
-        baseline = json.loads((output / name / "baseline.json").read_text())
+        baselines_of = [
+            json.loads((folder / "baseline.json").read_text()) for _, folder in runs
+        ]
         seconds = mean(
             json.loads((folder / "float/training.json").read_text())["seconds"]
             for _, folder in runs
         )
         cells = [name, runs[0][0]["float32"]["metric"]]
-        cells.append(f"{baseline['score']:.3f} ({baseline['method']})")
-        for form in FORMS:
-            scores = [run[form]["score"] for run, _ in runs]
-            cells.append(f"{mean(scores):.3f} ({min(scores):.3f}–{max(scores):.3f})")
+        figure = spread([baseline["score"] for baseline in baselines_of])
+        cells.append(f"{figure} ({baselines_of[0]['method']})")
+        cells += [spread([run[form]["score"] for run, _ in runs]) for form in FORMS]
         cells.append(f"{mean(run['mixed']['bytes'] for run, _ in runs) / 1e6:.1f}")
         cells += [str(len(runs)), f"{seconds / 60:.0f}"]
         click.echo("| " + " | ".join(cells) + " |")
@@ -417,12 +425,13 @@ def main(data, names, output, seeds, teacher, unlabelled):
         row = ROWS[name]
         for seed in seeds or row.seeds:
             splits = row.read(data, seed)
-            path = output / name / "baseline.json"
+            folder = output / name / str(seed)
+            path = folder / "baseline.json"
             if not path.exists():
+                folder.mkdir(parents=True, exist_ok=True)
                 method, score = row.baseline(splits[0], splits[2])
                 write_json(path, {"method": method, "score": score})
-                click.echo(f"{name}, {method}: {score:.4f}")
-            folder = output / name / str(seed)
+                click.echo(f"{name} {seed}, {method}: {score:.4f}")
             if not (folder / "float" / "training.json").exists():
                 train_float(row, splits, folder / "float", seed, teacher, more)
             measure(row, splits, folder, seed)
