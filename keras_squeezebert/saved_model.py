@@ -69,10 +69,7 @@ class SavedModel:
             # The variables live as long as what was loaded.
             self._loaded = tf.saved_model.load(str(folder))
         except (OSError, ValueError, tf.errors.OpError) as error:
-            raise InputError(
-                f"{folder} is not a SavedModel that can be loaded. Received: "
-                f"{' '.join(str(error).split())[:200]}"
-            ) from None
+            raise _damaged(folder, error) from None
         there = self._loaded.signatures
         name = next((name for name in _SIGNATURES if name in there), None)
         if name is None:
@@ -206,10 +203,7 @@ def read_signatures(folder: str | os.PathLike) -> dict[str, SignatureSpecs]:
         content = tf.io.read_file(path).numpy()
         (graph,) = saved_model_pb2.SavedModel.FromString(content).meta_graphs
     except (tf.errors.OpError, DecodeError, ValueError) as error:
-        raise InputError(
-            f"{folder} is not a SavedModel that can be loaded. Received: "
-            f"{' '.join(str(error).split())[:200]}"
-        ) from None
+        raise _damaged(folder, error) from None
 
     def specs(tensors):
         return {
@@ -222,3 +216,10 @@ def read_signatures(folder: str | os.PathLike) -> dict[str, SignatureSpecs]:
         for name, signature in graph.signature_def.items()
         if not name.startswith("__")
     }
+
+
+def _damaged(folder, error):
+    return InputError(
+        f"{folder} is not a SavedModel that can be loaded. Received: "
+        f"{' '.join(str(error).split())[:200]}"
+    )

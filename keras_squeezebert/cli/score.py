@@ -1,12 +1,12 @@
 """squeezebert score: what a served model says of the lines of files."""
 
 import contextlib
-import importlib.util
 import logging
 import zlib
 
 import click
 
+from keras_squeezebert.cli.extras import check_extra
 from keras_squeezebert.errors import InputError
 
 
@@ -70,7 +70,7 @@ def score(model, runner_options, pattern, output, errors, field, batch_size):
           -- --runner DataflowRunner --project mine --region europe-west1 \\
           --temp_location gs://mine/tmp --sdk_container_image IMAGE
     """
-    _check_installed()
+    check_extra("beam", "apache_beam", need="Scoring files needs a package")
     with _less_logging():
         from keras_squeezebert.beam import SavedModelHandler, ScoreFiles
 
@@ -144,14 +144,6 @@ def _counts(result):
 
 def _lines(count):
     return f"{count} line" if count == 1 else f"{count} lines"
-
-
-def _check_installed():
-    if importlib.util.find_spec("apache_beam") is None:
-        raise InputError(
-            "Scoring files needs a package that is not there: pip install "
-            "keras-squeezebert[beam]. Received: no apache_beam"
-        )
 
 
 @contextlib.contextmanager

@@ -1,12 +1,12 @@
 """squeezebert serve: TF Serving's REST API of one model, on this machine."""
 
 import gc
-import importlib.util
 import resource
 import socket
 
 import click
 
+from keras_squeezebert.cli.extras import check_extra
 from keras_squeezebert.cli.heads import all_serve_options, check_options, head_of
 from keras_squeezebert.cli.options import row_length
 from keras_squeezebert.errors import InputError
@@ -55,7 +55,10 @@ def serve(model_dir, host, port, name, max_rows, max_length, **values):
       curl -d '{"instances": ["turn on the lights"]}' \\
           localhost:8501/v1/models/my-model:predict
     """
-    _check_installed()
+    check_extra(
+        *("serve", "starlette", "uvicorn", "prometheus_client"),
+        need="The server needs packages",
+    )
     import uvicorn
 
     from keras_squeezebert.inference import load_keras_model
@@ -98,12 +101,3 @@ def allow_many_connections() -> None:
         wanted = min(wanted, most)
     if now != resource.RLIM_INFINITY and now < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
-
-
-def _check_installed():
-    for package in ("starlette", "uvicorn", "prometheus_client"):
-        if importlib.util.find_spec(package) is None:
-            raise InputError(
-                "The server needs packages that are not there: pip install "
-                f"keras-squeezebert[serve]. Received: no {package}"
-            )
