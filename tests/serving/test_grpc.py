@@ -79,7 +79,9 @@ class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
         inputs = {"inputs": tf.make_tensor_proto(serialized, tf.string)}
         outputs = self._run(definition, function, inputs, context)
         response = classification_pb2.ClassificationResponse()
-        for names, scores in zip(*map(np.array, outputs.values()), strict=True):
+        # By name: the outputs come in the order of a protobuf's map, which is none.
+        classes_and_scores = (np.array(outputs[name]) for name in ("classes", "scores"))
+        for names, scores in zip(*classes_and_scores, strict=True):
             classes = response.result.classifications.add().classes
             for name, score in zip(names, scores, strict=True):
                 classes.add(label=name, score=score)
