@@ -126,10 +126,18 @@ def closed_loop(port: int, requests: Sequence[Request], clients: int) -> list[An
     return answers
 
 
-def open_loop(
-    port: int, requests: Sequence[Request], per_second: float, seed: int = 0
-) -> list[Answer]:
-    """The answers to requests that come by a Poisson process, whoever still waits.
+def even_gaps(count: int, per_second: float) -> np.ndarray:
+    """Seconds before each request where they come at a constant rate."""
+    return np.full(count, 1 / per_second)
+
+
+def random_gaps(count: int, per_second: float, seed: int = 0) -> np.ndarray:
+    """Seconds before each request of a Poisson process: many clients, unaware of others."""
+    return np.random.default_rng(seed).exponential(1 / per_second, count)
+
+
+def open_loop(port: int, requests: Sequence[Request], gaps: np.ndarray) -> list[Answer]:
+    """The answers to requests that come when they come, whoever still waits.
 
     Times count from the moment that a request was due: a server, or a client, that
     stops for a while does not make those who would have come then disappear.
@@ -137,10 +145,8 @@ def open_loop(
     Args:
         port: Of the server, on this machine.
         requests: What is asked, in this order.
-        per_second: How many come in a second, in the mean.
-        seed: Of the moments.
+        gaps: Seconds before each.
     """
-    gaps = np.random.default_rng(seed).exponential(1 / per_second, len(requests))
     idle = deque()
 
     async def client(request, due):

@@ -26,7 +26,14 @@ from typing import NamedTuple
 
 import click
 import numpy as np
-from rest_client import Request, among_silent, closed_loop, open_loop
+from rest_client import (
+    Request,
+    among_silent,
+    closed_loop,
+    even_gaps,
+    open_loop,
+    random_gaps,
+)
 from scipy.spatial.distance import pdist
 from tqdm import trange
 from turns import report
@@ -42,6 +49,7 @@ from keras_squeezebert.files import write_json
 BATCH = 32
 CLIENTS = 32
 TOLERANCE = 1e-5
+ARRIVALS = {"evenly": even_gaps, "at random": random_gaps}
 LABELS = {label: f"label {label}" for label in range(8)}
 
 
@@ -237,7 +245,7 @@ def served_forms(elsewhere, server, unbatched, texts):
 
 
 def measure_speed(elsewhere, preset, texts, rounds, seconds):
-    """Texts a second of every form, and p50 and p99 of the first two loads."""
+    """Texts a second of every form; p50 and p99 of the first two loads, halved."""
     from keras_squeezebert.serving import export_saved_model
 
     model, tokenizer = make_model(SqueezeBertConfig.preset(preset, id2label=LABELS))
@@ -261,8 +269,10 @@ def measure_speed(elsewhere, preset, texts, rounds, seconds):
             rate = per_second[name] * len(requests) / len(texts) / 2
             click.echo(f"{name}: {rate:.1f} requests a second for {seconds} s")
             asked = random.Random(0).choices(requests, k=max(1, int(rate * seconds)))
-            answers = elsewhere(open_loop, server.port, asked, rate)
-            latencies[name] = percentiles(checked(answers))
+            for how, gaps in ARRIVALS.items():
+                moments = gaps(len(asked), rate)
+                answers = elsewhere(open_loop, server.port, asked, moments)
+                latencies[f"{name}, {how}"] = percentiles(checked(answers))
     return per_second, latencies
 
 
@@ -284,7 +294,8 @@ def speed(data, presets, count, rounds, seconds, json_path):
     """Texts a second, in turns, beside the bare model; and times at half of that.
 
     The bare model is the SavedModel's signature that takes ids, in batches of 32. At
-    half load requests come by a Poisson process, and times count from when one is due.
+    half load requests come evenly, and then by a Poisson process; times count from when
+    one is due.
     """
     texts = sentences(data, count)
     results = {}

@@ -1,6 +1,7 @@
 """What a SavedModel can be asked: the head's answers, and what else a model gives."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -65,9 +66,16 @@ def text_head(
     in_graph = SqueezeBertTokenizer(
         tokenizer.vocabulary,
         max_length=max_length,
+        # It divides what the model takes, so that no row becomes longer than that.
+        pad_to_multiple_of=math.gcd(LENGTH_MULTIPLE, most),
         **dataclasses.asdict(tokenizer.options),
     )
     return SERVED[architecture](model, in_graph, **options)
+
+
+# oneDNN compiles its products for every shape of batch: of lengths in steps of 8 there
+# are few, and a new one is met seldom. docs/serving.md has the figures.
+LENGTH_MULTIPLE = 8
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ class SqueezeBertTokenizer(TokenizerBase, keras.layers.Layer):
             vocabulary of uncased BERT.
         max_length: Default for calls.
         padding: Default for calls.
+        pad_to_multiple_of: What "longest" is rounded up to, so that a model sees fewer
+            shapes of batches.
         **kwargs: Fields of :class:`~.options.TokenizerOptions`, as
             `do_lower_case=False`, and arguments of a Keras layer, as `name`.
 
@@ -88,6 +90,7 @@ class SqueezeBertTokenizer(TokenizerBase, keras.layers.Layer):
         vocabulary: str | os.PathLike | Sequence[str] | None = None,
         max_length: int | None = None,
         padding: str = "longest",
+        pad_to_multiple_of: int = 1,
         **kwargs: Any,
     ):
         options = {
@@ -103,8 +106,14 @@ class SqueezeBertTokenizer(TokenizerBase, keras.layers.Layer):
 
         self._set_vocabulary(vocabulary, TokenizerOptions(**options))
         self.word_pieces = WordPieces(self.vocabulary, self.options)
+        if pad_to_multiple_of < 1:
+            raise InputError(
+                "`pad_to_multiple_of` must be at least 1. Received: "
+                f"pad_to_multiple_of={pad_to_multiple_of}"
+            )
         self.max_length = max_length
         self.padding = padding
+        self.pad_to_multiple_of = pad_to_multiple_of
         self.limit()
 
     def call(
@@ -155,7 +164,8 @@ class SqueezeBertTokenizer(TokenizerBase, keras.layers.Layer):
         outputs = self.rows(*ids, length=width)
         if offsets:
             places = [_joined(place, 0, 0) for place in places]
-            places = [place.to_tensor(shape=(None, width)) for place in places]
+            columns = width or tf.shape(outputs["input_ids"])[1]
+            places = [_filled(place, columns, 0) for place in places]
             outputs["offset_mapping"] = tf.stack(places, axis=2)
         return outputs, tf.add_n(lengths) + 1 + len(ids)
 
@@ -172,7 +182,7 @@ class SqueezeBertTokenizer(TokenizerBase, keras.layers.Layer):
 
         Args:
             *segments: Ids of pieces, (batch, pieces), as `word_pieces` gives them.
-            length: What rows are padded to; None is the longest.
+            length: What rows are padded to; None is the longest, rounded up.
 
         Example:
             >>> tokenizer = SqueezeBertTokenizer()
@@ -181,8 +191,11 @@ class SqueezeBertTokenizer(TokenizerBase, keras.layers.Layer):
             [[101, 7592, 999, 102], [101, 9061, 102, 0]]
         """
         tokens = _joined(segments, self.cls_token_id, self.sep_token_id)
-        ids = tokens.to_tensor(self.pad_token_id, shape=(None, length))
-        columns = length or tf.shape(ids)[1]
+        columns = length
+        if columns is None:
+            longest = tokens.bounding_shape(1, out_type=tf.int32)
+            columns = longest + -longest % self.pad_to_multiple_of
+        ids = _filled(tokens, columns, self.pad_token_id)
         mask = tf.sequence_mask(tokens.row_lengths(), columns, tf.int32)
         first = tf.sequence_mask(2 + segments[0].row_lengths(), columns, tf.int32)
         return {
@@ -219,6 +232,7 @@ class SqueezeBertTokenizer(TokenizerBase, keras.layers.Layer):
             "vocabulary": list(self.vocabulary),
             "max_length": self.max_length,
             "padding": self.padding,
+            "pad_to_multiple_of": self.pad_to_multiple_of,
             **dataclasses.asdict(self.options),
         }
 
@@ -269,6 +283,12 @@ def _joined(segments, cls, sep):
     for segment in segments:
         row += [segment, tf.fill([batch, 1], sep)]
     return tf.concat(row, axis=1)
+
+
+def _filled(rows, columns, value):
+    """Ragged rows as a tensor with so many columns, a number or a tensor."""
+    shape = tf.stack([-1, columns]) if tf.is_tensor(columns) else (None, columns)
+    return rows.to_tensor(value, shape=shape)
 
 
 def _check_lengths(lengths, limit):

@@ -15,7 +15,7 @@ from keras_squeezebert.data import (
     TextExamples,
     TokenExamples,
 )
-from keras_squeezebert.serving.signatures import SERVED
+from keras_squeezebert.serving.signatures import SERVED, text_head
 from keras_squeezebert.tasks import (
     FillMask,
     MultipleChoice,
@@ -108,6 +108,23 @@ def test_labels(pairs):
             scores = [expected[i]["scores"][name] for name in names]
             assert outputs["scores"][at] == pytest.approx(scores, abs=1e-5)
             assert outputs["score"][at] == max(outputs["scores"][at])
+
+
+@pytest.mark.parametrize("most, multiple", [(24, 8), (20, 4), (21, 1)])
+def test_batches_have_few_lengths_and_none_that_is_too_long(most, multiple):
+    model = make_model(
+        "SqueezeBertForSequenceClassification",
+        ONE_LAYER.replace(max_position_embeddings=most),
+    )
+    head = text_head(model, letters())
+    lengths = {
+        head.tokenizer(["a" + " a" * count])["input_ids"].shape[1]
+        for count in range(2 * most)
+    }
+    assert lengths == {*range(3 + -3 % multiple, most + 1, multiple)}
+    answers = head(tf.constant(["a b", "a " * 2 * most]))
+    alone = head(tf.constant(["a b"]))
+    np.testing.assert_allclose(answers["scores"][:1], alone["scores"], atol=1e-6)
 
 
 def test_any_number_of_labels():

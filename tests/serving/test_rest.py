@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 from tiny import ONE_LAYER
 
+from keras_squeezebert.cli.serve import listening_socket
 from keras_squeezebert.models.inputs import INPUT_NAMES
 from keras_squeezebert.serving.rest import Limits, rest_app
 
@@ -325,6 +326,15 @@ def test_a_server_from_start_to_stop(server):
         process.send_signal(signal.SIGTERM)
         assert len(last.result()) == 200
     assert process.wait(60) in (0, -signal.SIGTERM)
+
+
+def test_answers_do_not_wait_for_an_acknowledgement():
+    with (
+        listening_socket("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_port_that_is_taken(tmp_path):

@@ -1,3 +1,5 @@
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -81,6 +83,25 @@ def test_functional_model(small, tmp_path, padding, width, offsets):
     assert_same(tf.saved_model.load(tmp_path / "saved").serve(inputs), wanted)
 
 
+@pytest.mark.parametrize("multiple", [2, 5, 8])
+def test_lengths_are_rounded_up(small, multiple):
+    fast = SqueezeBertTokenizerFast(small)
+    layer = SqueezeBertTokenizer(small, pad_to_multiple_of=multiple)
+    exact = fast(TEXTS, PAIRS, return_offsets_mapping=True)
+    longest = exact["input_ids"].shape[1]
+    rounded = layer(TEXTS, PAIRS, return_offsets_mapping=True)
+    for name, array in exact.items():
+        assert rounded[name].shape[1] == math.ceil(longest / multiple) * multiple
+        np.testing.assert_array_equal(rounded[name][:, :longest], array)
+        filling = layer.pad_token_id if name == "input_ids" else 0
+        assert (rounded[name].numpy()[:, longest:] == filling).all()
+    # A length that was asked for is none to round.
+    assert_same(
+        layer(TEXTS, max_length=7, padding="max_length"),
+        fast(TEXTS, max_length=7, padding="max_length"),
+    )
+
+
 def test_tensorflow_serving_has_the_ops(small, tmp_path):
     model = functional(
         SqueezeBertTokenizer(small, max_length=9), return_offsets_mapping=True
@@ -126,6 +147,8 @@ def test_bad_constructor_arguments(small):
         SqueezeBertTokenizer(small, padding="right")
     with pytest.raises(InputError, match="Received: max_length=1"):
         SqueezeBertTokenizer(small, max_length=1)
+    with pytest.raises(InputError, match="Received: pad_to_multiple_of=0"):
+        SqueezeBertTokenizer(small, pad_to_multiple_of=0)
     with pytest.raises(InputError, match="TensorFlow Text refuses the vocabulary"):
         SqueezeBertTokenizer([*small, "a" * 300])
 
