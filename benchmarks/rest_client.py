@@ -132,7 +132,7 @@ def even_gaps(count: int, per_second: float) -> np.ndarray:
 
 
 def random_gaps(count: int, per_second: float, seed: int = 0) -> np.ndarray:
-    """Seconds before each request of a Poisson process: many clients, unaware of others."""
+    """Seconds before each request of a Poisson process, as of many clients."""
     return np.random.default_rng(seed).exponential(1 / per_second, count)
 
 
