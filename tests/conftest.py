@@ -5,5 +5,6 @@ from pathlib import Path
 
 # pytest's importlib mode adds no folder of tests to the path.
 sys.path += [
-    str(Path(__file__).parent / folder) for folder in ("models", "cli", "serving")
+    str(Path(__file__).parent / folder)
+    for folder in ("models", "cli", "portable", "serving")
 ]

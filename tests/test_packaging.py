@@ -59,6 +59,7 @@ def test_the_data_files_and_no_other(names):
     assert {name for name in names if not name.endswith(".py")} == {
         "keras_squeezebert/data/clinc150.json.xz",
         "keras_squeezebert/tokenizers/bert_uncased_vocab.txt",
+        "keras_squeezebert/tokenizers/code_points.txt",
     }
 
 
