@@ -82,3 +82,9 @@ def test_it_reads_what_the_package_writes(tmp_path):
     assert read["tokenizerConfig"] == json.loads(
         (tmp_path / "tokenizer_config.json").read_text()
     )
+
+
+def test_the_benchmark_runs(tmp_path):
+    path = tmp_path / "train.tsv"
+    path.write_text("sentence\tlabel\n" + "a fine film\t1\n" * 50)
+    assert "sentences/s" in node(WEB / "benchmark.js", path)

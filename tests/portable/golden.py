@@ -54,6 +54,8 @@ TEXTS = (
     "q\u0323\u0307 q\u0307\u0323 \u1e69 s\u0307\u0323 \u0390 \u0344\u0323",
     "\u0301 a\u0301\u0301b \u20dd",
     "x\u0323\U0001d165y \U0001d15e\u0327 z\u0f73\u0334\u302e",
+    # Of a source that becomes several values, the last ones move.
+    "\U0001d15e\u1b44 \U0001d160\u1b44\u302e\u0334 \U0001d15e\u0334\u1b44",
     "straße STRA\u1e9eE \u0130stanbul \u01c5 ΟΔΟΣ",
     "\ufb01sh ½ … Ｆｕｌｌ ７",
     "中文a字é字 日本ご \ud55c\uad6d\uc5b4 \uf900\U0002f800",

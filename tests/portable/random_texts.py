@@ -13,7 +13,8 @@ AWKWARD = (
     # Letters whose lower case or decomposition is several, and ones that have none.
     *"İıẞßΣςσŉǅǰΐﬁﬃ…½Ａ１ÀÉñçüſᾳᾼ≠≮\u212a\u212b",
     # Marks that stay, of several classes, and starters made of marks.
-    *"\u302e\u302f\U0001d165\U0001d166\U0001d16d\U0001d15e\u0345\u0344\u0f73\u0334",
+    *"\u302e\u302f\U0001d165\U0001d166\U0001d16d\U0001d15e\u1b44",
+    *"\u0345\u0344\u0f73\u0334",
     # Spaces, and what only looks like one.
     *"\t\n\r\x0b\x0c\x1c\x85\xa0\u1680\u180e\u2003\u2028\u2029\u202f\u3000\u200b",
     # Controls, joiners, byte order marks, the ends of planes.
