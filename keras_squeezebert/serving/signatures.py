@@ -34,6 +34,10 @@ SERVED = {
     "SqueezeBertForTokenClassification": ServedTokenClassification,
 }
 
+# oneDNN compiles its products for every shape of batch: of lengths in steps of 8 there
+# are few, and a new one is met seldom. docs/serving.md has the figures.
+LENGTH_MULTIPLE = 8
+
 
 def text_head(
     model: PretrainedModel,
@@ -71,11 +75,6 @@ def text_head(
         **dataclasses.asdict(tokenizer.options),
     )
     return SERVED[architecture](model, in_graph, **options)
-
-
-# oneDNN compiles its products for every shape of batch: of lengths in steps of 8 there
-# are few, and a new one is met seldom. docs/serving.md has the figures.
-LENGTH_MULTIPLE = 8
 
 
 @dataclass(frozen=True)

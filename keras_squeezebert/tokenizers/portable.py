@@ -1,8 +1,8 @@
 """The table of code points as a text file, for tokenizers in other languages.
 
 Phones and browsers have a Unicode of their own, older or newer than the Rust library's,
-so `web/` and `android/` read what that library does from `code_points.txt`. One file
-serves all options: a reader follows BERT's normaliser step by step, and looks up what
+so `web/` reads what that library does from `code_points.txt`. One file serves all
+options: a reader follows BERT's normaliser step by step, and looks up what
 each step makes of a code point.
 """
 

@@ -48,13 +48,16 @@ class RandomTexts:
     Args:
         seed: Of the texts, and of the few thousand characters that they are made of.
         special: The special tokens to spell out now and then.
+
+    Attributes:
+        random: Of the seed; what a test draws beside the texts.
     """
 
     def __init__(self, seed, special=SPECIAL):
-        self._random = random.Random(seed)
+        self.random = random.Random(seed)
         self._special = special
         categories, marks = _characters()
-        sample = self._random.sample
+        sample = self.random.sample
         self._groups = [sample(g, min(len(g), 80)) for g in categories]
         self._marks = sample(marks, 150)
         self._makers = {
@@ -70,9 +73,9 @@ class RandomTexts:
     def text(self, atoms=12):
         """A text of fewer than that many atoms."""
         makers, weights = zip(*self._makers.items(), strict=True)
-        count = self._random.randrange(atoms)
-        made = (make() for make in self._random.choices(makers, weights, k=count))
-        return "".join(atom + self._random.choice(["", "", " "]) for atom in made)
+        count = self.random.randrange(atoms)
+        made = (make() for make in self.random.choices(makers, weights, k=count))
+        return "".join(atom + self.random.choice(["", "", " "]) for atom in made)
 
     def vocabulary(self, words=2000):
         """Special tokens, some words, and nearly every character of the texts.
@@ -85,44 +88,44 @@ class RandomTexts:
         spelt = {c for form in forms for c in form + unicodedata.normalize("NFD", form)}
         # Lines of a vocab.txt hold neither.
         spelt -= {"\r", "\n"}
-        spelt -= set(self._random.sample(sorted(spelt), len(spelt) // 50))
+        spelt -= set(self.random.sample(sorted(spelt), len(spelt) // 50))
         tokens = [*SPECIAL, *self._special, *sorted(spelt)]
         tokens += [f"##{c}" for c in sorted(spelt)]
-        tokens += self._random.sample(_words(), words)
+        tokens += self.random.sample(_words(), words)
         return list(dict.fromkeys(tokens))
 
     def _word(self):
-        word = self._random.choice(_words()).removeprefix("##")
-        return self._random.choice([word, word.upper(), word.title()])
+        word = self.random.choice(_words()).removeprefix("##")
+        return self.random.choice([word, word.upper(), word.title()])
 
     def _group(self):
-        group = self._random.choice(self._groups)
-        return "".join(self._random.choices(group, k=self._random.randrange(1, 5)))
+        group = self.random.choice(self._groups)
+        return "".join(self.random.choices(group, k=self.random.randrange(1, 5)))
 
     def _any(self):
-        code = self._random.randrange(0x110000 - 0x800)
+        code = self.random.randrange(0x110000 - 0x800)
         return chr(code if code < 0xD800 else code + 0x800)
 
     def _accented(self):
-        base = self._random.choice([self._any, self._group, self._awkward, self._word])
+        base = self.random.choice([self._any, self._group, self._awkward, self._word])
         return base() + "".join(
-            self._random.choices(self._marks, k=self._random.randrange(1, 6))
+            self.random.choices(self._marks, k=self.random.randrange(1, 6))
         )
 
     def _awkward(self):
-        return "".join(self._random.choices(AWKWARD, k=self._random.randrange(1, 4)))
+        return "".join(self.random.choices(AWKWARD, k=self.random.randrange(1, 4)))
 
     def _token(self):
-        token = self._random.choice(self._special)
-        at = self._random.randrange(len(token))
+        token = self.random.choice(self._special)
+        at = self.random.randrange(len(token))
         broken = token[:at] + self._awkward() + token[at:]
-        return self._random.choice([token] * 3 + [token.lower(), token[1:], broken])
+        return self.random.choice([token] * 3 + [token.lower(), token[1:], broken])
 
     def _long_word(self):
         # 100 characters are spelt, 101 are unknown; only what is left of them counts.
-        length = self._random.choice([98, 99, 100, 130])
-        body = self._random.choice(["a", "é", "字", "\U00010400", "a\u0301", "가"])
-        return body * length + self._random.choice(["b", "\u0301", "!", "é", "\x00"])
+        length = self.random.choice([98, 99, 100, 130])
+        body = self.random.choice(["a", "é", "字", "\U00010400", "a\u0301", "가"])
+        return body * length + self.random.choice(["b", "\u0301", "!", "é", "\x00"])
 
 
 @functools.cache

@@ -1,11 +1,11 @@
 """Both tokenizers against Hugging Face's Rust library, on text of every kind."""
 
-import random
-import unicodedata
+from functools import partial
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from random_texts import SPECIAL, RandomTexts
 from tokenizers.implementations import BertWordPieceTokenizer
 
 from keras_squeezebert.tokenizers import SqueezeBertTokenizer, SqueezeBertTokenizerFast
@@ -13,7 +13,6 @@ from keras_squeezebert.tokenizers.code_points import MARKS, code_point_table
 from keras_squeezebert.tokenizers.vocabulary import BERT_UNCASED_VOCAB
 from keras_squeezebert.tokenizers.word_pieces import normalize
 
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 CHARACTERS = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 SHIPPED = BERT_UNCASED_VOCAB.read_text(encoding="utf-8").split("\n")[:-1]
 
@@ -39,83 +38,23 @@ def reference(vocabulary, options=None):
     return BertWordPieceTokenizer(ids, **names)
 
 
-class Texts:
-    """Random texts of words, special tokens and characters of every category."""
-
-    def __init__(self, seed):
-        self.random = random.Random(seed)
-        groups = {}
-        for character in CHARACTERS:
-            groups.setdefault(unicodedata.category(character), []).append(character)
-        marks = [c for c in CHARACTERS if unicodedata.combining(c)]
-        # Some of each category, in every run of planes, and all that NFD may move
-        # past one another.
-        self.groups = [
-            self.random.sample(group, min(len(group), 150)) for group in groups.values()
-        ]
-        self.groups += [
-            self.random.sample(marks, 200),
-            [c for c in marks if unicodedata.category(c) == "Mc"],
-            list("\u302e\u302f\U0001d165\U0001d16d\U0001d15e\u0345\u0334\u0941\u0f73"),
-            self.random.sample([chr(c) for c in range(0xAC00, 0xD7A4)], 100),
-            [chr(c) for c in (0x1100, 0x1161, 0x11A8, 0x11C2, 0x1175)],
-            self.random.sample([chr(c) for c in range(0x4E00, 0xA000)], 100),
-            list("\t\n\r\x0b\x0c\x1c\x85\xa0\u1680\u2028\u2029\u202f\u3000 "),
-            list("\x00\x7f\u200b\u200c\u200d\u2060\ufe0f\ufeff\ufffd\ufffe\uffff"),
-            list("\U0001f469\u200d\U0001f4bb\U0001f3fd\U0001f1e9\U0001f1ea\u20e3"),
-            [chr(c) for c in range(0x100000, 0x100006)],
-            list("İıẞßΣςσﬁ…½Ａ１ǅK" + "ÅÀÉñçü"),
-        ]
-        self.characters = sorted({c for group in self.groups for c in group})
-
-    def text(self):
-        atoms = (self._atom() for _ in range(self.random.randrange(12)))
-        return "".join(a + self.random.choice(["", "", " "]) for a in atoms)
-
-    def noisy_bytes(self):
-        data = bytearray(self.text().encode())
-        for _ in range(self.random.randrange(4)):
-            at = self.random.randrange(len(data) + 1)
-            data[at : at + self.random.randrange(2)] = self.random.randbytes(1)
-        return bytes(data)
-
-    def _atom(self):
-        choose = self.random.choice
-        kind = self.random.random()
-        if kind < 0.25:
-            word = choose(SHIPPED).removeprefix("##")
-            return choose([word, word.upper(), word.title()])
-        if kind < 0.33:
-            token = choose(SPECIAL)
-            at = self.random.randrange(len(token))
-            broken = token[:at] + choose(self.characters) + token[at:]
-            return choose([token, token, token.lower(), token[:-1], token[1:], broken])
-        if kind < 0.35:
-            length = choose([99, 100, 101, 130])
-            return choose("aéÉß字ab") * (length - 1) + choose(["b", "\u0301", "!", "é"])
-        group = choose(self.groups)
-        return "".join(choose(group) for _ in range(self.random.randrange(1, 5)))
+def noisy_bytes(texts):
+    """A text of which some bytes are others, or missing, or new."""
+    data = bytearray(texts.text().encode())
+    for _ in range(texts.random.randrange(4)):
+        at = texts.random.randrange(len(data) + 1)
+        data[at : at + texts.random.randrange(2)] = texts.random.randbytes(1)
+    return bytes(data)
 
 
 @pytest.fixture(scope="module")
 def texts():
-    return Texts(seed=20)
+    return RandomTexts(seed=20)
 
 
 @pytest.fixture(scope="module")
 def vocabulary(texts):
-    """Short pieces of nearly every character, so that few words are unknown."""
-    spelt = {
-        c
-        for character in texts.characters
-        for form in (character, character.lower())
-        for c in form + unicodedata.normalize("NFD", form)
-    }
-    spelt |= {chr(c) for c in range(33, 127)}
-    spelt -= set(texts.random.sample(sorted(spelt), 50)) | set("\0\r\n")
-    words = texts.random.sample([t for t in SHIPPED if t.isalpha()], 3000)
-    tokens = [*SPECIAL, *sorted(spelt), *(f"##{c}" for c in sorted(spelt)), *words]
-    return list(dict.fromkeys(tokens))
+    return texts.vocabulary(words=3000)
 
 
 def expected(rust, texts, pairs=None, max_length=512):
@@ -197,7 +136,7 @@ def test_texts_agree_with_the_shipped_vocabulary(texts, fast, layer):
 
 def test_bytes_agree(texts, fast, layer):
     rust = reference(SHIPPED)
-    for batch in batches(4000, 2000, texts.noisy_bytes):
+    for batch in batches(4000, 2000, partial(noisy_bytes, texts)):
         wanted = expected(rust, [b.decode(errors="replace") for b in batch])
         for outputs in (
             fast(batch, return_offsets_mapping=True),
