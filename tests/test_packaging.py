@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import keras_squeezebert
+from keras_squeezebert.web.app import PAGE_FILES
 
 ROOT = Path(__file__).parents[1]
 
@@ -17,6 +18,7 @@ FOLDERS = {
     "keras_squeezebert": "keras_squeezebert",
     "converters": "keras_squeezebert/converters",
     "tflite": "keras_squeezebert/tflite",
+    "web": "keras_squeezebert/web",
 }
 
 
@@ -26,7 +28,8 @@ def wheel(tmp_path_factory):
     # A copy, as a build leaves files in the tree and would pick up stale ones.
     tree = tmp_path_factory.mktemp("wheel") / "tree"
     generated = shutil.ignore_patterns(
-        ".*", "__pycache__", "build", "dist", "*.egg-info", "demo-output"
+        *(".*", "__pycache__", "build", "dist", "*.egg-info", "demo-output"),
+        "node_modules",
     )
     shutil.copytree(ROOT, tree, ignore=generated)
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation"]
@@ -60,6 +63,9 @@ def test_the_data_files_and_no_other(names):
         "keras_squeezebert/data/clinc150.json.xz",
         "keras_squeezebert/tokenizers/bert_uncased_vocab.txt",
         "keras_squeezebert/tokenizers/code_points.txt",
+        *(f"keras_squeezebert/web/{name}" for name in PAGE_FILES),
+        "keras_squeezebert/web/package.json",
+        "keras_squeezebert/web/package-lock.json",
     }
 
 

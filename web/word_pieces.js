@@ -3,7 +3,7 @@
 /** What marks a piece that continues a word. */
 const PREFIX = "##";
 /** Longer words, in code points, are unknown. */
-const LONGEST_WORD = 100;
+export const LONGEST_WORD = 100;
 const ROOT = 0;
 const NONE = -1;
 

@@ -24,6 +24,7 @@ COMMANDS = (
     "quantize",
     "score",
     "serve",
+    "web",
 )
 
 
@@ -57,6 +58,7 @@ def squeezebert(verbose):
       squeezebert export my-model my-model.tflite --sequence-length 64
       squeezebert predict my-model.tflite "turn on the lights"
       squeezebert inspect my-model.tflite
+      squeezebert web my-model.tflite --open
       squeezebert convert squeezebert/squeezebert-uncased squeezebert-uncased
     """
     # What a load left out is printed by the commands themselves.

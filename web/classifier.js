@@ -1,0 +1,180 @@
+/** Classifier: a .tflite that gives texts their labels, in this browser. */
+
+import { beginning } from "./beginning.js";
+import { InputError } from "./errors.js";
+import { loadAndCompile, loadLiteRt, Tensor } from "./litert/index.js";
+import { answerOf, labelNames } from "./scores.js";
+import { readTfliteFile } from "./tflite_file.js";
+import { SqueezeBertTokenizer } from "./tokenizer.js";
+
+const HEAD = "SqueezeBertForSequenceClassification";
+
+/**
+ * @typedef {object} Classification
+ * @property {import("./scores.js").Answer} answer
+ * @property {number} tokens Those that the model was given, special ones included.
+ * @property {number[] | null} ends Where in each text it stopped reading, if not at the
+ *     end of all.
+ * @property {number} milliseconds What the tokenizer and the model took.
+ */
+
+export class Classifier {
+  #model;
+  #inputs;
+  #output;
+  #config;
+  #tokenizer;
+
+  /** Tokens of a row. */
+  length;
+
+  /**
+   * @param {File} file A .tflite for sequence classification, from `squeezebert export`.
+   * @returns {Promise<Classifier>}
+   * @throws {InputError} It is not one that can run here.
+   */
+  static async open(file) {
+    const runtime = liteRt();
+    const [bytes, table] = await Promise.all([file.arrayBuffer(), codePoints()]);
+    const { config, tokenizerConfig, vocabulary } = await readTfliteFile(bytes);
+    checkHead(config);
+    const tokenizer = new SqueezeBertTokenizer(vocabulary, tokenizerConfig, table);
+    await runtime;
+    return new Classifier(config, tokenizer, await compiled(bytes));
+  }
+
+  /** Use `open`. */
+  constructor(config, tokenizer, model) {
+    this.#config = config;
+    this.#tokenizer = tokenizer;
+    this.#model = model;
+    this.#inputs = model.getInputDetails();
+    this.#output = outputOf(model);
+    this.length = this.#inputs[0].shape.at(-1);
+    this.#check();
+  }
+
+  /** The names of the labels. */
+  get labels() {
+    return labelNames(this.#config);
+  }
+
+  /**
+   * @param {string} text
+   * @param {string | null} textPair The second text, for a model of pairs.
+   * @returns {Promise<Classification>}
+   */
+  async classify(text, textPair = null) {
+    const started = performance.now();
+    // Of a pair both lengths decide where it is cut.
+    if (textPair === null) text = beginning(this.#tokenizer, text, this.length);
+    const { row, ends } = this.#row(text, textPair);
+    const values = await this.#run({
+      input_ids: row.inputIds,
+      attention_mask: row.attentionMask,
+      token_type_ids: row.tokenTypeIds,
+    });
+    const milliseconds = performance.now() - started;
+    return {
+      answer: answerOf(this.#config, values, this.#output === "probabilities"),
+      tokens: row.attentionMask.lastIndexOf(1) + 1,
+      ends,
+      milliseconds,
+    };
+  }
+
+  #row(text, textPair) {
+    const row = this.#tokenizer.encode(text, {
+      textPair,
+      maxLength: this.length,
+      padding: "max_length",
+    });
+    const whole = this.#tokenizer.encode(text, { textPair, truncation: false });
+    if (whole.inputIds.length <= this.length) return { row, ends: null };
+    const ends = textPair === null ? [0] : [0, 0];
+    row.attentionMask.forEach((isToken, i) => {
+      const segment = row.tokenTypeIds[i];
+      const end = row.offsetMapping[2 * i + 1];
+      if (isToken) ends[segment] = Math.max(ends[segment], end);
+    });
+    return { row, ends };
+  }
+
+  /** The outputs of a row; a model of larger batches runs it among empty ones. */
+  async #run(row) {
+    const inputs = {};
+    for (const { name, shape } of this.#inputs) {
+      const batch = new Int32Array(shape.reduce((a, b) => a * b));
+      batch.set(row[name]);
+      inputs[name] = new Tensor(batch, shape);
+    }
+    const outputs = await this.#model.run(inputs);
+    const values = outputs[this.#output].toTypedArray().slice(0, this.labels.length);
+    for (const tensor of Object.values({ ...inputs, ...outputs })) tensor.delete();
+    return values;
+  }
+
+  #check() {
+    const expected = ["input_ids", "attention_mask", "token_type_ids"];
+    for (const { name, dtype, shape } of this.#inputs) {
+      const fits =
+        expected.includes(name) &&
+        dtype === "int32" &&
+        shape.length === 2 &&
+        shape[1] === this.length;
+      if (fits) continue;
+      throw new InputError(
+        `The inputs must be ${expected.join(", ")}: int32 (batch, tokens). ` +
+          `Received: ${name}, ${dtype} (${shape.join(", ")})`,
+      );
+    }
+  }
+}
+
+function checkHead({ architectures }) {
+  const name = architectures?.[0];
+  if (name === HEAD) return;
+  throw new InputError(
+    "This page classifies texts, and this model has another head: config.json in it " +
+      `must name ${HEAD}. Received: ${name ?? "no `architectures`"}`,
+  );
+}
+
+/** The output that is read: logits, or what some exports have made of them. */
+function outputOf(model) {
+  const details = model.getOutputDetails();
+  const output = details.find(({ name }) => /^(logits|probabilities)$/.test(name));
+  if (output?.dtype === "float32") return output.name;
+  throw new InputError(
+    "The model must have an output `logits` or `probabilities` of float32. Received: " +
+      details.map(({ name, dtype }) => `${name} of ${dtype}`).join(", "),
+  );
+}
+
+async function compiled(bytes) {
+  try {
+    return await loadAndCompile(new Uint8Array(bytes), { accelerator: "wasm" });
+  } catch (error) {
+    throw new InputError(
+      "LiteRT.js cannot run this .tflite; it may be damaged. " +
+        `Received: ${error.message ?? error}`,
+    );
+  }
+}
+
+let runtime = null;
+
+/** LiteRT.js, which is loaded once. */
+function liteRt() {
+  // Its script looks for the .wasm beside the worker's, unless it is told.
+  self.Module = {
+    locateFile: (name) => new URL(`litert/wasm/${name}`, location.href).href,
+  };
+  runtime ??= loadLiteRt(new URL("litert/wasm/", location.href).href);
+  return runtime;
+}
+
+async function codePoints() {
+  const response = await fetch("code_points.txt");
+  return response.text();
+}

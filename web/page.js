@@ -1,0 +1,144 @@
+/** The page: what is typed goes to the classifier, and what it says is shown. */
+
+import { AnswerView } from "./answer_view.js";
+import { latest } from "./latest.js";
+import { keepOffline } from "./offline_page.js";
+import { RemoteClassifier } from "./remote_classifier.js";
+
+const [text, textPair, second, pairButton, openButton, fileInput] = find(
+  "text",
+  "text-pair",
+  "second",
+  "pair",
+  "open",
+  "file",
+);
+const [facts, cost, cut, hint, problem] = find(
+  "facts",
+  "cost",
+  "cut",
+  "hint",
+  "problem",
+);
+const [section, list, more, spoken] = find("answer", "scores", "all", "spoken");
+const [offline] = find("offline");
+const view = new AnswerView({ section, list, more, spoken });
+const number = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
+/** Characters of a text that tell where it was cut. */
+const EXCERPT = 24;
+
+let classifier = null;
+
+function find(...ids) {
+  return ids.map((id) => document.getElementById(id));
+}
+
+// === Texts
+
+const classify = latest(async () => {
+  const texts = [text.value, second.hidden ? null : textPair.value];
+  const isEmpty = texts.every((one) => !one?.trim());
+  try {
+    showAnswer(
+      texts,
+      classifier && !isEmpty ? await classifier.classify(...texts) : null,
+    );
+  } catch (error) {
+    showProblem(error);
+  }
+});
+
+function showAnswer(texts, classification) {
+  hint.hidden = classification !== null;
+  cut.hidden = !classification?.ends;
+  if (classification === null) {
+    cost.textContent = "";
+    view.show(null);
+    return;
+  }
+  const { answer, tokens, ends, milliseconds } = classification;
+  cost.textContent = `${tokens} of ${classifier.length} tokens · ${number.format(milliseconds)} ms`;
+  if (ends) {
+    const places = ends.map((end, i) => `“…${texts[i].slice(0, end).slice(-EXCERPT)}”`);
+    cut.textContent =
+      `This is more than the ${classifier.length} tokens that the model reads. ` +
+      `It stopped after ${places.join(" and ")}`;
+  }
+  view.show(answer, ends ? ". The end of the text was not read" : "");
+}
+
+function showProblem(error) {
+  problem.textContent = error.message;
+  problem.hidden = false;
+}
+
+function toggleSecond() {
+  second.hidden = !second.hidden;
+  pairButton.textContent = second.hidden
+    ? "Add a second text"
+    : "Remove the second text";
+  pairButton.setAttribute("aria-expanded", !second.hidden);
+  (second.hidden ? text : textPair).focus();
+  classify();
+}
+
+// === Models
+
+/** Opens a .tflite; the model before stays if it is none that can run. */
+const openModel = latest(async (file) => {
+  problem.hidden = true;
+  facts.textContent = "Loading the model…";
+  const former = classifier;
+  try {
+    classifier = await RemoteClassifier.open(await file);
+  } catch (error) {
+    showProblem(error);
+  }
+  showFacts();
+  await classify();
+  if (classifier !== former) former?.close();
+});
+
+function showFacts() {
+  if (!classifier) {
+    facts.textContent = "No model";
+    return;
+  }
+  const { name, bytes, labels, length } = classifier;
+  const outputs = labels.length === 1 ? "1 output" : `${labels.length} labels`;
+  const size = `${number.format(bytes / 1e6)} MB`;
+  facts.textContent = [name, size, outputs, `${length} tokens`].join(" · ");
+}
+
+/** The model that the server was started with. */
+async function servedModel() {
+  const response = await fetch("model.tflite");
+  if (!response.ok) throw new Error(`The server has no model: ${response.status}`);
+  return new File([await response.blob()], "model.tflite");
+}
+
+// === What the user does
+
+for (const input of [text, textPair]) input.addEventListener("input", () => classify());
+pairButton.addEventListener("click", toggleSecond);
+openButton.addEventListener("click", () => fileInput.click());
+fileInput.addEventListener("change", () => {
+  if (fileInput.files.length > 0) openModel(fileInput.files[0]);
+  fileInput.value = ""; // so that the same file can be chosen again
+});
+
+for (const [event, isOver] of [
+  ["dragover", true],
+  ["dragleave", false],
+  ["drop", false],
+]) {
+  document.addEventListener(event, (drag) => {
+    if (!drag.dataTransfer.types.includes("Files")) return;
+    drag.preventDefault();
+    document.body.classList.toggle("dropping", isOver);
+    if (event === "drop") openModel(drag.dataTransfer.files[0]);
+  });
+}
+
+await openModel(servedModel());
+if (classifier) offline.hidden = !(await keepOffline(classifier.sources));
