@@ -121,7 +121,9 @@ class _ListedFiles(StaticFiles):
             status_code,
             headers=_HEADERS,
             media_type=_MEDIA_TYPES[Path(full_path).suffix],
+            filename=Path(full_path).name,
             stat_result=stat_result,
+            content_disposition_type="inline",
         )
         if self.is_not_modified(response.headers, Headers(scope=scope)):
             return NotModifiedResponse(response.headers)

@@ -114,12 +114,19 @@ function showFacts() {
 async function servedModel() {
   const response = await fetch("model.tflite");
   if (!response.ok) throw new Error(`The server has no model: ${response.status}`);
-  return new File([await response.blob()], "model.tflite");
+  const disposition = response.headers.get("Content-Disposition");
+  const [, name] = /filename\*?=(?:utf-8''|")([^"]*)/.exec(disposition);
+  return new File([await response.blob()], decodeURIComponent(name));
 }
 
 // === What the user does
 
-for (const input of [text, textPair]) input.addEventListener("input", () => classify());
+for (const input of [text, textPair]) {
+  input.addEventListener("input", () => {
+    problem.hidden = true;
+    classify();
+  });
+}
 pairButton.addEventListener("click", toggleSecond);
 openButton.addEventListener("click", () => fileInput.click());
 fileInput.addEventListener("change", () => {
