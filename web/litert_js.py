@@ -50,7 +50,7 @@ def litert_js_folder() -> Path:
         with tempfile.TemporaryDirectory() as installed:
             _install(Path(installed))
             with new_folder(folder) as draft:
-                _arrange(Path(installed), draft)
+                arrange(Path(installed), draft)
     return folder
 
 
@@ -75,7 +75,13 @@ def _install(folder):
         )
 
 
-def _arrange(installed, folder):
+def arrange(installed: Path, folder: Path) -> None:
+    """Copies what the page needs of what npm has installed.
+
+    Args:
+        installed: Where npm has put its `node_modules`.
+        folder: An empty folder.
+    """
     (folder / "wasm").mkdir()
     for name, source in FILES.items():
         shutil.copyfile(installed / source, folder / name)

@@ -72,6 +72,13 @@ function showProblem(error) {
   problem.hidden = false;
 }
 
+async function answerAnew() {
+  problem.hidden = true;
+  section.ariaBusy = "true";
+  await classify();
+  section.ariaBusy = "false";
+}
+
 function toggleSecond() {
   second.hidden = !second.hidden;
   pairButton.textContent = second.hidden
@@ -79,7 +86,7 @@ function toggleSecond() {
     : "Remove the second text";
   pairButton.setAttribute("aria-expanded", !second.hidden);
   (second.hidden ? text : textPair).focus();
-  classify();
+  answerAnew();
 }
 
 // === Models
@@ -121,12 +128,7 @@ async function servedModel() {
 
 // === What the user does
 
-for (const input of [text, textPair]) {
-  input.addEventListener("input", () => {
-    problem.hidden = true;
-    classify();
-  });
-}
+for (const input of [text, textPair]) input.addEventListener("input", answerAnew);
 pairButton.addEventListener("click", toggleSecond);
 openButton.addEventListener("click", () => fileInput.click());
 fileInput.addEventListener("change", () => {

@@ -66,7 +66,7 @@ def web(model, host, port, opens):
     if not ipaddress.ip_address(address).is_loopback:
         names = ["*"]
     url = f"http://{address}:{port}{PREFIX}/"
-    click.echo(f"The page is at {url} (Ctrl-C ends)")
+    click.echo(f"Serving {url}")
     if opens:
         webbrowser.open(url)
     config = uvicorn.Config(
