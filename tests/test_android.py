@@ -3,15 +3,19 @@
 `SQUEEZEBERT_FUZZ_CASES` says how many texts, `SQUEEZEBERT_FUZZ_SEED` which.
 """
 
+import gzip
 import itertools
+import json
 import os
 import shutil
 import subprocess
+import unicodedata
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from golden import answered, as_lines, questions, tokenizers
+from golden_heads import HEADS_FILE, heads_lines
 
 ANDROID = Path(__file__).parents[1] / "android"
 TOOLS = ANDROID / "build" / "tools"
@@ -96,8 +100,44 @@ def test_differences_are_told(compiled):
 
 
 @needs_compiler
+def test_words_are_those_of_python(compiled):
+    kinds = check("run", "keras.squeezebert.CharacterKindsKt", out=compiled).strip("\n")
+    assert len(kinds) == 0x110000
+    different = [
+        hex(code)
+        for code, kind in enumerate(kinds)
+        # Of what is newer than the one Unicode or the other, nothing is asked.
+        if kind != "?"
+        and unicodedata.category(chr(code)) != "Cn"
+        and kind != _python_kind(chr(code))
+    ]
+    assert different == []
+
+
+def _python_kind(character):
+    if character.isspace():
+        return "s"
+    return "w" if character.isalnum() or character == "_" else "."
+
+
+@needs_compiler
 def test_the_benchmark_runs(compiled, tmp_path):
     path = tmp_path / "train.tsv"
     path.write_text("sentence\tlabel\n" + "a fine film\t1\n" * 50)
     printed = check("run", "keras.squeezebert.BenchmarkKt", str(path), out=compiled)
     assert "sentences/s" in printed
+
+
+def test_the_golden_file_of_the_heads_is_what_python_says():
+    with gzip.open(HEADS_FILE, "rt", encoding="ascii") as file:
+        kept = list(map(json.loads, file))
+    assert kept == _approximately(list(map(json.loads, heads_lines())))
+
+
+def _approximately(value):
+    """Machines differ in the last digits of a probability."""
+    if isinstance(value, dict):
+        return {key: _approximately(of_key) for key, of_key in value.items()}
+    if isinstance(value, list):
+        return [_approximately(item) for item in value]
+    return pytest.approx(value, abs=2e-6) if isinstance(value, float) else value
