@@ -2,10 +2,10 @@ PYTHON ?= python3
 
 SHELL := bash
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint arm64 clean
 
 help:  ## List these targets
-	@awk -F ':|  ## ' '/^[a-z]+:.*  ## / { printf "  make %-6s %s\n", $$1, $$3 }' Makefile
+	@awk -F ':|  ## ' '/^[a-z0-9]+:.*  ## / { printf "  make %-6s %s\n", $$1, $$3 }' Makefile
 
 demo: .venv/.installed  ## Fine-tune, quantize and run a small model
 	.venv/bin/squeezebert demo
@@ -17,9 +17,12 @@ lint: .venv/.installed-dev  ## Check style and formatting
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 
+arm64: benchmarks/arm64/.arm64 .venv/.installed-dev  ## Compare ARM64, emulated, with this machine
+	.venv/bin/python benchmarks/arm64/compare.py
+
 clean:  ## Remove the environment and everything generated
 	rm -rf .venv build dist *.egg-info demo-output
-	rm -rf .pytest_cache .ruff_cache .hypothesis
+	rm -rf .pytest_cache .ruff_cache .hypothesis benchmarks/arm64/.arm64
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # === Environment
@@ -27,6 +30,9 @@ clean:  ## Remove the environment and everything generated
 # Of all that pip says, the names of the packages show that it is alive.
 install = set -o pipefail; .venv/bin/python -m pip install -e $(1) | awk \
 	'/^Collecting/ { print "  " $$2 } /^Installing/ { print "Unpacking" } { fflush() }'
+
+benchmarks/arm64/.arm64: benchmarks/arm64/setup .venv/.installed-dev
+	benchmarks/arm64/setup
 
 .venv/.installed: pyproject.toml setup.py | .venv/bin/python
 	@echo "Installing into .venv: TensorFlow is large, this takes some minutes."
