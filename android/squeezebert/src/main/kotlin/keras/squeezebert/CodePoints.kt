@@ -74,12 +74,12 @@ internal class CodePoints(
     }
 
     companion object {
+        private const val FILE = "/keras/squeezebert/code_points.txt"
+
         /** The table of this library. */
         val default by lazy {
-            val stream =
-                checkNotNull(CodePoints::class.java.getResourceAsStream("code_points.txt")) {
-                    "The resource keras/squeezebert/code_points.txt is missing."
-                }
+            val stream = CodePoints::class.java.getResourceAsStream(FILE)
+            checkNotNull(stream) { "The resource $FILE is missing." }
             CodePoints(stream.use { it.readBytes() }.toString(Charsets.US_ASCII))
         }
     }

@@ -5,6 +5,7 @@ import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.params.ParameterizedTest
 import org.junit.jupiter.params.provider.CsvSource
+import java.util.stream.Collectors
 
 /** The parts of the tokenizer that the golden file does not reach. */
 class TokenizerTest {
@@ -103,7 +104,8 @@ class TokenizerTest {
     fun `threads may share it`() {
         val texts = List(200) { "text $it " + "é".repeat(it) }
         val expected = texts.map { tokenizer.tokenize(it) }
-        assertEquals(expected, texts.parallelStream().map { tokenizer.tokenize(it) }.toList())
+        val received = texts.parallelStream().map { tokenizer.tokenize(it) }
+        assertEquals(expected, received.collect(Collectors.toList()))
     }
 
     @Test
