@@ -10,6 +10,7 @@ import numpy as np
 from keras_squeezebert.architectures import BASE, named_architecture
 from keras_squeezebert.config import CONFIG_FILE, SqueezeBertConfig
 from keras_squeezebert.errors import InputError
+from keras_squeezebert.labels import problem_type
 from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
 
 
@@ -166,6 +167,25 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     """
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+def as_logits(probabilities: np.ndarray, config: SqueezeBertConfig) -> np.ndarray:
+    """Logits that these probabilities of the labels can have come from.
+
+    Args:
+        probabilities: Float (texts, num_labels).
+        config: The model's; of any number of labels each has its own logistic function.
+
+    Example:
+        >>> config = SqueezeBertConfig(id2label={0: "no", 1: "yes"})
+        >>> softmax(as_logits(np.array([[0.25, 0.75]]), config)).round(6).tolist()
+        [[0.25, 0.75]]
+    """
+    tiny = np.finfo("float32").tiny
+    logits = np.log(np.maximum(probabilities, tiny))
+    if problem_type(config) == "multi_label_classification":
+        logits -= np.log(np.maximum(1 - probabilities, tiny))
+    return logits
 
 
 def label_scores(config: SqueezeBertConfig, logits: np.ndarray) -> list[dict]:

@@ -1,4 +1,4 @@
-"""The files packed into a .tflite: its config, its vocabulary, its ranges.
+"""The files packed into a .tflite: its config, its vocabulary, its labels, its ranges.
 
 A .tflite may end in a zip archive, which interpreters do not read; TFLite's own
 metadata keeps labels and vocabularies so, and `unzip model.tflite` shows them.
@@ -16,9 +16,11 @@ from keras_squeezebert.config import CONFIG_FILE
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.quantization.scheme import QUANTIZATION_FILE
 
+VOCABULARY_FILE = "vocab.txt"
+# What this package reads of them.
 COMPANION_FILES = (
     CONFIG_FILE,
-    "vocab.txt",
+    VOCABULARY_FILE,
     "tokenizer_config.json",
     QUANTIZATION_FILE,
 )
@@ -27,12 +29,11 @@ MAX_COMPANION_BYTES = 16 * 2**20
 
 
 def add_companions(path: str | os.PathLike, folder: str | os.PathLike) -> None:
-    """Appends to a .tflite those of the files that a folder holds."""
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
-        for name in COMPANION_FILES:
-            file = Path(folder, name)
-            if file.exists():
-                archive.write(file, name)
+    """Appends the files of a folder to a .tflite."""
+    # MediaPipe maps the file, and so refuses what is compressed.
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED) as archive:
+        for file in sorted(Path(folder).iterdir()):
+            archive.write(file, file.name)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from numbers import Integral
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -13,6 +14,7 @@ import tensorflow as tf
 from keras_squeezebert.config import SqueezeBertConfig
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.files import atomic_file
+from keras_squeezebert.labels import problem_type
 from keras_squeezebert.layers.dense import Dense
 from keras_squeezebert.layers.grouped_conv import GroupedConv1D
 from keras_squeezebert.lowering import RUNTIMES, tflite_lowering
@@ -25,9 +27,16 @@ from keras_squeezebert.quantization.ranges import (
 from keras_squeezebert.quantization.scheme import SCHEMES
 from keras_squeezebert.tflite.companions import add_companions
 from keras_squeezebert.tflite.float_gelu import float_gelu
+from keras_squeezebert.tflite.metadata import (
+    Metadata,
+    add_metadata,
+    has_labels,
+    write_labels,
+)
 from keras_squeezebert.tflite.op_list import check_ops
 
 QUANTIZATIONS = ("float32", "float16", "dynamic_ptq")
+NO_METADATA = Metadata()
 
 
 def export_tflite(
@@ -39,8 +48,10 @@ def export_tflite(
     batch_size: int = 1,
     num_choices: int | None = None,
     output_type: str = "float32",
+    probabilities: bool = False,
     runtime: str = "xnnpack",
     tokenizer=None,
+    metadata: Metadata = NO_METADATA,
 ) -> Path | list[Path]:
     """Writes a model as a .tflite file of fixed shapes.
 
@@ -54,7 +65,13 @@ def export_tflite(
 
     The model's config, and the tokenizer's files if one is given, are packed into the
     file, as TFLite packs metadata, so that `LiteRTModel` takes text and names labels;
-    and so is the scheme of a quantized model.
+    and so is the scheme of a quantized model. TFLite's own metadata tell the same to
+    MediaPipe's `TextClassifier` and to the Task Library: for a classifier give the
+    tokenizer and `probabilities`.
+
+    Ids out of range become the nearest that there is, so that tools which fill inputs
+    with anything can run the file; not for the GPU, whose delegate leaves that to the
+    CPU.
 
     Args:
         model: Any SqueezeBERT model, with any weights.
@@ -72,19 +89,23 @@ def export_tflite(
             (batch_size, num_choices, sequence_length).
         output_type: "float32"; or "int8", the codes themselves, of a model of the
             scheme "int8", whose file then has no operation on floats at all.
+        probabilities: Of a `SqueezeBertForSequenceClassification` with labels, whether
+            the file ends in the softmax, or for any number of labels in the logistic
+            function. The output is then `probabilities`, (batch_size, num_labels).
         runtime: What is to execute the file: "xnnpack", TFLite or LiteRT on a CPU, as
             it comes; "reference", TFLite's own kernels without XNNPACK, for which a
             grouped convolution becomes one for each group, several times as fast; or
             "gpu", the GPU delegate, which then takes the whole graph, in "float32"
             only. Each file runs on the others as well.
         tokenizer: A `SqueezeBertTokenizer` or `SqueezeBertTokenizerFast`.
+        metadata: Name, author, licence and so on, to go into the file's metadata.
 
     Returns:
         The path; a list of them for several lengths.
 
     Raises:
         InputError: A length, a number of choices, a quantization or a runtime does not
-            fit; a quantized model has not been calibrated.
+            fit; a quantized model has not been calibrated; a label is no single line.
         ExportError: The converter made something else than was asked for.
 
     Example:
@@ -108,6 +129,7 @@ def export_tflite(
     shapes = [_input_shape(model, batch_size, num_choices, n) for n in lengths]
     quantization = _quantization(model, quantization)
     _check_output_type(model, output_type)
+    _check_probabilities(model, probabilities)
     _check_runtime(model, runtime, quantization)
     if not lengths or len({*lengths}) != len(lengths):
         raise InputError(
@@ -118,32 +140,58 @@ def export_tflite(
     paths = [path]
     if several:
         paths = [path.with_name(f"{path.stem}-{n}{path.suffix}") for n in lengths]
+    form = _Form(quantization, output_type, probabilities, runtime)
     for target, shape in zip(paths, shapes, strict=True):
-        _export(model, target, shape, quantization, output_type, runtime, tokenizer)
+        content = _converted(model, shape, form)
+        _write(model, target, content, quantization, tokenizer, metadata)
     return paths if several else path
 
 
-def _export(model, path, shape, quantization, output_type, runtime, tokenizer):
+class _Form(NamedTuple):
+    """What the file is to be, apart from its shape."""
+
+    quantization: str
+    output_type: str
+    probabilities: bool
+    runtime: str
+
+
+def _converted(model, shape, form):
+    """The graph as bytes, once its operations have been checked."""
     with tempfile.TemporaryDirectory() as folder:
-        _write_saved_model(model, shape, runtime, folder)
+        _write_saved_model(model, shape, form, folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        if quantization != "float32":
+        if form.quantization != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if quantization == "float16":
+        if form.quantization == "float16":
             converter.target_spec.supported_types = [tf.float16]
-        if output_type == "int8":
+        if form.output_type == "int8":
             converter.inference_output_type = tf.int8
         with _quiet():
             content = converter.convert()
     if model.scheme and model.scheme.float_ops:
         content = float_gelu(content)
     float_ops = model.scheme is None or model.scheme.float_ops
-    check_ops(content, quantization, float_ops, _float_kernels(model), runtime)
-    with atomic_file(path) as draft:
+    kernels = _float_kernels(model)
+    check_ops(content, form.quantization, float_ops, kernels, form.runtime)
+    return content
+
+
+def _write(model, path, content, quantization, tokenizer, metadata):
+    architecture, config = type(model).__name__, model.config
+    content = add_metadata(
+        content, metadata, architecture, config, quantization, tokenizer is not None
+    )
+    with atomic_file(path) as draft, tempfile.TemporaryDirectory() as folder:
+        config.save(folder, architecture=architecture)
+        if has_labels(architecture, config):
+            write_labels(config, folder)
+        if tokenizer is not None:
+            tokenizer.save_pretrained(folder)
+        if model.scheme:
+            save_quantization(model, folder)
         draft.write_bytes(content)
-        with tempfile.TemporaryDirectory() as folder:
-            _save_companions(model, tokenizer, folder)
-            add_companions(draft, folder)
+        add_companions(draft, folder)
 
 
 def _float_kernels(model):
@@ -155,14 +203,6 @@ def _float_kernels(model):
         for layer in model._flatten_layers()
         if isinstance(layer, Dense) and "kernel" not in layer.quantizers
     ]
-
-
-def _save_companions(model, tokenizer, folder):
-    model.config.save(folder, architecture=type(model).__name__)
-    if tokenizer is not None:
-        tokenizer.save_pretrained(folder)
-    if model.scheme:
-        save_quantization(model, folder)
 
 
 def _quantization(model, asked_for):
@@ -201,6 +241,20 @@ def _check_output_type(model, output_type):
             "Only a model that is int8 throughout has int8 outputs: "
             "`quantize_aware(model, 'int8')`. Received: output_type='int8', "
             f"scheme={model.scheme and model.scheme.name!r}"
+        )
+
+
+def _check_probabilities(model, probabilities):
+    if not probabilities:
+        return
+    architecture, config = type(model).__name__, model.config
+    if architecture != "SqueezeBertForSequenceClassification" or not has_labels(
+        architecture, config
+    ):
+        raise InputError(
+            "Probabilities are those of labels, of a sequence classifier. Received: "
+            f"probabilities=True, {architecture}, "
+            f"problem_type={problem_type(config)!r}"
         )
 
 
@@ -251,15 +305,19 @@ def _input_shape(model, batch_size, num_choices, sequence_length):
     return (batch_size, *choices, sequence_length)
 
 
-def _write_saved_model(model, shape, runtime, folder):
+def _write_saved_model(model, shape, form, folder):
     """Traces the model at a fixed shape, in the form the runtime runs fastest."""
 
     def serve(input_ids, attention_mask, token_type_ids):
         inputs = dict(
             zip(INPUT_NAMES, (input_ids, attention_mask, token_type_ids), strict=True)
         )
-        with tflite_lowering(runtime):
+        if form.runtime != "gpu":
+            inputs |= _in_range(inputs, model.config)
+        with tflite_lowering(form.runtime):
             outputs = model(inputs, training=False)
+        if form.probabilities:
+            return {"probabilities": _probabilities(outputs, model.config)}
         return outputs if isinstance(outputs, dict) else {"logits": outputs}
 
     signature = [tf.TensorSpec(shape, tf.int32, name=name) for name in INPUT_NAMES]
@@ -267,6 +325,24 @@ def _write_saved_model(model, shape, runtime, folder):
     archive.track(model)
     archive.add_endpoint("serve", serve, input_signature=signature)
     archive.write_out(folder, verbose=False)
+
+
+def _in_range(inputs, config):
+    """The inputs that index tables, clamped."""
+    sizes = {
+        "input_ids": config.vocab_size,
+        "token_type_ids": config.type_vocab_size,
+    }
+    return {
+        name: tf.clip_by_value(inputs[name], 0, size - 1)
+        for name, size in sizes.items()
+    }
+
+
+def _probabilities(logits, config):
+    if problem_type(config) == "multi_label_classification":
+        return tf.sigmoid(logits)
+    return tf.nn.softmax(logits)
 
 
 @contextlib.contextmanager

@@ -8,12 +8,16 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from keras_squeezebert.errors import InputError
+from keras_squeezebert.tflite.metadata_tables import from_flatbuffer
+
+# The name by which a model knows the buffer with TFLite's metadata.
+METADATA_ENTRY = b"TFLITE_METADATA"
 
 
 class GraphTensor(NamedTuple):
@@ -58,6 +62,7 @@ class Graph:
         subgraphs: The first is the one that runs.
         inputs: Numbers of the first subgraph's inputs by their names.
         outputs: Likewise.
+        metadata: TFLite's metadata, as `metadata_tables` has it, or None.
     """
 
     file_bytes: int
@@ -67,6 +72,7 @@ class Graph:
     subgraphs: list[Subgraph]
     inputs: dict[str, int]
     outputs: dict[str, int]
+    metadata: dict[str, Any] | None
 
 
 def read_graph(path: str | os.PathLike) -> Graph:
@@ -97,6 +103,7 @@ def read_graph(path: str | os.PathLike) -> Graph:
                 subgraphs=subgraphs(model),
                 inputs=_ports(model, "Inputs"),
                 outputs=_ports(model, "Outputs"),
+                metadata=_metadata(model),
             )
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
@@ -225,6 +232,16 @@ def _ports(model, side):
         numbers = {_text(subgraph.Tensors(t).Name()): int(t) for t in found}
     _check_numbers("tensors", numbers.values(), subgraph.TensorsLength())
     return numbers
+
+
+def _metadata(model):
+    for m in range(model.MetadataLength()):
+        entry = model.Metadata(m)
+        if entry.Name() == METADATA_ENTRY:
+            _check_numbers("buffers", [entry.Buffer()], model.BuffersLength())
+            content = _indices(model.Buffers(entry.Buffer()).DataAsNumpy())
+            return from_flatbuffer(bytes(content))
+    return None
 
 
 def _text(name):

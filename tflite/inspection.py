@@ -91,6 +91,7 @@ class Inspection:
         inputs: What it takes.
         outputs: What it gives.
         packed_files: Names of the files packed into it.
+        metadata: TFLite's metadata, by the names of its schema, or None.
         architecture: The class of the model, if its config is packed.
         config: The packed config, or None.
         scheme: Name of the packed quantization scheme, or None.
@@ -107,6 +108,7 @@ class Inspection:
     inputs: list[Port]
     outputs: list[Port]
     packed_files: list[str]
+    metadata: dict[str, Any] | None
     architecture: str | None
     config: dict[str, Any] | None
     scheme: str | None
@@ -160,6 +162,7 @@ def inspect_tflite(path: str | os.PathLike) -> Inspection:
         inputs=_ports(graph, graph.inputs),
         outputs=_ports(graph, graph.outputs),
         packed_files=graph.packed_files,
+        metadata=graph.metadata,
         architecture=_first((config or {}).get("architectures")),
         config=config,
         scheme=_name(quantization.get("scheme")),

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from keras_squeezebert.config import CONFIG_FILE, SqueezeBertConfig
 from keras_squeezebert.errors import InputError
-from keras_squeezebert.tflite.companions import companion_folder
+from keras_squeezebert.tflite.companions import VOCABULARY_FILE, companion_folder
 from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
 
 
@@ -68,7 +68,7 @@ class LiteRTModel:
         with companion_folder(paths[-1]) as folder:
             if (folder / CONFIG_FILE).is_file():
                 self.config = SqueezeBertConfig.from_pretrained(folder)
-            if (folder / "vocab.txt").is_file():
+            if (folder / VOCABULARY_FILE).is_file():
                 self.tokenizer = SqueezeBertTokenizerFast.from_pretrained(folder)
         self._limits = {}
         if self.config:

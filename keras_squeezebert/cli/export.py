@@ -14,17 +14,53 @@ from keras_squeezebert.cli.heads import (
 from keras_squeezebert.cli.options import row_length
 from keras_squeezebert.errors import InputError
 
+# Fields of `Metadata`, and what the help says.
+_METADATA = {
+    "name": "Its name.  [default: that of its class]",
+    "author": "Who made it.",
+    "license": "That of its weights.",
+    "description": "What it is for.",
+    "dataset": "What it was trained on.",
+}
+_GRAPH_OPTIONS = (
+    "num_choices",
+    "quantization",
+    "output_type",
+    "probabilities",
+    "runtime",
+)
 # Options of one format, by the names of their parameters.
 _OF_FORMATS = {
-    "tflite": (
-        *("sequence_lengths", "num_choices", "quantization", "output_type"),
-        "runtime",
-    ),
+    "tflite": ("sequence_lengths", *_GRAPH_OPTIONS, *_METADATA, "metrics"),
     "saved-model": (
         *("version", "max_length"),
         *(option.name for head in HEADS.values() for option in head.serve_options),
     ),
 }
+
+
+def _figures(context, option, values):
+    """`accuracy=0.9` as an item of a dict."""
+    figures = {}
+    for value in values:
+        name, equals, number = value.partition("=")
+        try:
+            figures[name] = float(number)
+        except ValueError:
+            equals = ""
+        if not (name and equals):
+            raise click.BadParameter(
+                "It must be NAME=NUMBER, as in accuracy=0.905. Received: "
+                f"{option.opts[0]} {value}"
+            )
+    return figures
+
+
+def _metadata_options(command):
+    for name, help in reversed(_METADATA.items()):
+        help = f"For the file's metadata: {help[0].lower()}{help[1:]}"
+        command = click.option(f"--{name}", default="", help=help)(command)
+    return command
 
 
 @click.command()
@@ -77,6 +113,21 @@ _OF_FORMATS = {
     "own kernels without it; or the GPU delegate, in float32.",
 )
 @click.option(
+    "--probabilities",
+    is_flag=True,
+    help="Of a sequence classifier: give probabilities instead of logits, as apps with "
+    "MediaPipe or TFLite's Task Library show them.",
+)
+@_metadata_options
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    callback=_figures,
+    metavar="NAME=NUMBER",
+    help="For the file's metadata: what it reached. Repeat it for several.",
+)
+@click.option(
     "--version",
     type=click.IntRange(0, 2**63 - 1),
     help="For saved-model: the folder in OUT.  [default: one more than there is]",
@@ -98,6 +149,8 @@ def export(model_dir, out, file_format, **values):
       squeezebert export my-int8 my-model-int8.tflite
       squeezebert export my-model m.tflite --sequence-length 32 --sequence-length 128
       squeezebert export my-model my-model-gpu.tflite --runtime gpu
+      squeezebert export my-model m.tflite --probabilities --author Ada \\
+          --license Apache-2.0 --dataset CLINC150 --metric accuracy=0.905
       squeezebert export my-swag my-swag.tflite --num-choices 4
       squeezebert export my-model served/my-model --format saved-model
     """
@@ -126,7 +179,7 @@ def _check_format(file_format):
 
 
 def _write_tflite(source, out, values):
-    from keras_squeezebert.tflite import export_tflite, read_ops
+    from keras_squeezebert.tflite import Metadata, export_tflite, read_ops
 
     if os.path.isdir(out):
         raise InputError(f"OUT must be a file's name, a .tflite. Received: {out}")
@@ -138,7 +191,10 @@ def _write_tflite(source, out, values):
         out,
         lengths if len(lengths) > 1 else lengths[0],
         tokenizer=source.tokenizer,
-        **{name: values[name] for name in _OF_FORMATS["tflite"][1:]},
+        metadata=Metadata(
+            metrics=values["metrics"], **{name: values[name] for name in _METADATA}
+        ),
+        **{name: values[name] for name in _GRAPH_OPTIONS},
     )
     scheme = source.model.scheme
     form = scheme.name if scheme else quantization or "float32"

@@ -181,6 +181,7 @@ def _print_header(inspection):
             )
     if inspection.packed_files:
         click.echo(f"  packed  {', '.join(inspection.packed_files)}")
+    _print_metadata(inspection.metadata or {})
     config = inspection.config
     if config:
         click.echo(
@@ -190,6 +191,14 @@ def _print_header(inspection):
         )
     if inspection.scheme:
         click.echo(f"  scheme  {inspection.scheme}")
+
+
+def _print_metadata(metadata):
+    for field in ("name", "version", "author", "license"):
+        if field in metadata:
+            click.echo(f"  {field:8}{metadata[field]}")
+    for line in metadata.get("description", "").splitlines():
+        click.echo(f"  {'about':8}{line}")
 
 
 def _print_ops(op_counts):

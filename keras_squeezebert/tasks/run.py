@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from keras_squeezebert.inference import as_logits
 from keras_squeezebert.lengths import length_multiple
 from keras_squeezebert.tasks.features import Features
 from keras_squeezebert.tasks.task import Outputs, Task
@@ -74,7 +75,10 @@ def _run(model, of_keras, inputs):
         outputs = model(_with_choices(inputs, model.input_shape))
     if not isinstance(outputs, dict):
         outputs = {"logits": outputs}
-    return {name: np.asarray(x, "float32") for name, x in outputs.items()}
+    outputs = {name: np.asarray(x, "float32") for name, x in outputs.items()}
+    if "probabilities" in outputs:  # of a .tflite that was exported so
+        outputs["logits"] = as_logits(outputs.pop("probabilities"), model.config)
+    return outputs
 
 
 def _with_choices(inputs, shape):

@@ -156,6 +156,9 @@ def expected_ops(architecture, layers):
         # Words and token types: positions are a constant.
         "GATHER": 2,
         "GELU": layers + masked_lm,
+        # Ids of words and of token types, kept in their range.
+        "MAXIMUM": 2,
+        "MINIMUM": 2,
         # Two means, each a SUM times a constant; the square; 1/σ and γ.
         "MUL": 5 * norms,
         "NOT_EQUAL": 1,

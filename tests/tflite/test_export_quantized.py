@@ -120,6 +120,8 @@ def expected_ops(architecture, scheme):
         "DEQUANTIZE": 1,  # the rows of words
         "GATHER": 2,
         "GELU": 1 + masked_lm,
+        "MAXIMUM": 2,  # which with MINIMUM keeps ids in their range
+        "MINIMUM": 2,
         "MUL": 5 * norms,
         "NOT_EQUAL": 1,
         "RESHAPE": 7 + 2 * (pooled + choices + masked_lm + qa),
@@ -148,7 +150,7 @@ def expected_ops(architecture, scheme):
         # Means are one operation each, γ is a convolution's kernel and β its bias, and
         # there is no epsilon.
         ops |= {"ADD": 5, "MUL": 2 * norms, "SUM": 0, "MEAN": 2 * norms}
-        ops |= dict.fromkeys(("DEPTHWISE_CONV_2D", "MAXIMUM"), norms)
+        ops |= {"DEPTHWISE_CONV_2D": norms, "MAXIMUM": 2 + norms}
         ops["DEQUANTIZE"] = outputs
     return {name: count for name, count in ops.items() if count}
 
@@ -195,8 +197,11 @@ def test_int8_has_no_float_but_its_outputs(exported, architecture):
     made = {op.outputs[0].name for op in ops if op.name == "DEQUANTIZE"}
     assert len(made) == outputs and not made & read
     computing = {op.name for op in ops} - {"DEQUANTIZE", "NOT_EQUAL", "SELECT_V2"}
-    for name in computing - {"RESHAPE"}:  # which also shapes ids
+    of_ids = {"MINIMUM", "MAXIMUM", "RESHAPE"}
+    for name in computing - of_ids:
         assert dtypes(path, name) == {"INT8"}, name
+    for name in of_ids:
+        assert dtypes(path, name) <= {"INT8", "INT32"}, name
 
 
 @pytest.mark.parametrize("architecture", [CLASSIFIER, "SqueezeBertModel"])
@@ -241,7 +246,8 @@ def test_dynamic_has_large_kernels_and_words_in_int8(exported, architecture):
     }
     assert of_tables == {(101, 96): "INT8", (3, 96): "FLOAT32"}
     rest = {op.name for op in read_ops(path)} - {"CONV_2D", "GATHER", "DEQUANTIZE"}
-    for name in rest - {"RESHAPE", "NOT_EQUAL", "SELECT_V2"}:
+    of_ids = {"RESHAPE", "NOT_EQUAL", "SELECT_V2", "MINIMUM", "MAXIMUM"}
+    for name in rest - of_ids:
         assert dtypes(path, name) == {"FLOAT32"}, name
 
 
@@ -682,7 +688,8 @@ def test_channels_with_outliers(trained, tmp_path, scheme):
 def test_the_scheme_and_the_ranges_are_packed(exported, scheme):
     model, path = exported(CLASSIFIER, scheme)
     with zipfile.ZipFile(path) as archive:
-        assert set(archive.namelist()) == {"config.json", "quantization.json"}
+        expected = {"config.json", "labels.txt", "quantization.json"}
+        assert set(archive.namelist()) == expected
         values = json.loads(archive.read("quantization.json"))
     assert values["scheme"] == SCHEMES[scheme].to_dict()
     ranges = {point: list(limits) for point, limits in activation_ranges(model).items()}

@@ -62,7 +62,7 @@ def test_header(exported, quantization):
     assert inspection.config["hidden_size"] == 96
     has_scheme = quantization in ("dynamic", "mixed", "int8")
     assert inspection.scheme == (quantization if has_scheme else None)
-    files = ["config.json", "quantization.json"][: 1 + has_scheme]
+    files = ["config.json", "labels.txt", "quantization.json"][: 2 + has_scheme]
     assert inspection.packed_files == files
 
 
@@ -151,12 +151,14 @@ def test_one_partition(exported, quantization):
     assert xnnpack.count == 1
     # What is left are the lookups, and the mask before it becomes float.
     assert xnnpack.outside == {
+        "MINIMUM": 2,
+        "MAXIMUM": 2,
         "GATHER": 2,
         "RESHAPE": 1,
         "NOT_EQUAL": 1,
         "SELECT_V2": 1,
     }
-    assert xnnpack.ops == len(read_ops(path)) - 5
+    assert xnnpack.ops == len(read_ops(path)) - 9
 
 
 def test_int8_falls_into_pieces(exported):

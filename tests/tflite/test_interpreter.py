@@ -210,7 +210,7 @@ def test_the_companions_are_a_zip_archive(with_text):
     with zipfile.ZipFile(with_text[1]) as archive:
         assert archive.testzip() is None
         # Only quantized models have something to say in `quantization.json`.
-        expected = set(companions.COMPANION_FILES) - {"quantization.json"}
+        expected = {*companions.COMPANION_FILES, "labels.txt"} - {"quantization.json"}
         assert set(archive.namelist()) == expected
         assert archive.read("vocab.txt").decode().split() == VOCABULARY
 
