@@ -61,7 +61,7 @@ def demo(output, epochs, seed):
     )
     from keras_squeezebert.files import write_json
     from keras_squeezebert.inference import label_scores
-    from keras_squeezebert.tflite import LiteRTModel, export_tflite
+    from keras_squeezebert.tflite import LiteRTModel, Metadata, export_tflite
 
     splits = {name: load_clinc150(name) for name in ("train", "validation", "test")}
     keras.utils.set_random_seed(seed)
@@ -78,6 +78,7 @@ def demo(output, epochs, seed):
             SEQUENCE_LENGTH,
             quantization=quantization,
             tokenizer=tokenizer,
+            metadata=Metadata(name="Intents of CLINC150", dataset="CLINC150"),
         )
 
     click.echo("3. Exporting to .tflite, in float and with int8 after the training")
