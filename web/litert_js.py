@@ -1,9 +1,9 @@
 """litert_js_folder: LiteRT.js, which npm fetches once and checks.
 
-`package-lock.json` names the one version that the page is tested with and the SHA-512 of
-its packages; npm installs nothing else. LiteRT.js is not in this package: it is 40 MB that
-only the page needs. npm goes through the mirrors, proxies and caches that somebody has set
-up for it.
+`package-lock.json` names the one version that the page is tested with, and the SHA-512
+of its packages: npm installs nothing else. It asks the mirrors, proxies and caches that
+somebody has set up for it. This package does not hold LiteRT.js, 40 MB that only the
+page needs.
 """
 
 import hashlib

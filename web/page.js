@@ -59,10 +59,16 @@ function showAnswer(texts, classification) {
   const { answer, tokens, ends, milliseconds } = classification;
   cost.textContent = `${tokens} of ${classifier.length} tokens · ${number.format(milliseconds)} ms`;
   if (ends) {
-    const places = ends.map((end, i) => `“…${texts[i].slice(0, end).slice(-EXCERPT)}”`);
+    const places = ends.map(
+      (end, i) => `“…${texts[i].slice(0, end).slice(-EXCERPT).trim()}”`,
+    );
     cut.textContent =
       `This is more than the ${classifier.length} tokens that the model reads. ` +
       `It stopped after ${places.join(" and ")}`;
+    // Browsers leave out what is pasted beyond it, as they would freeze to show more.
+    if ([text, textPair].some((input) => input.value.length >= input.maxLength)) {
+      cut.textContent += `. The box holds ${number.format(text.maxLength)} characters`;
+    }
   }
   view.show(answer, ends ? ". The end of the text was not read" : "");
 }

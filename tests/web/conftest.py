@@ -1,25 +1,26 @@
 """A browser, the page's server, and tiny models that it serves."""
 
 import contextlib
+import functools
 import shutil
 import threading
 import time
 from pathlib import Path
 
-import keras
 import pytest
 from every_head import letters
 from the_page import Page
 from tiny import ONE_LAYER, make_inputs, make_model
 
 from keras_squeezebert.cli.serve import listening_socket
+from keras_squeezebert.quantization.scheme import SCHEMES
 from keras_squeezebert.tflite import calibrate, export_tflite, quantize_aware
 from keras_squeezebert.web.litert_js import arrange
 
 ROOT = Path(__file__).parents[2]
 SEQ = 16
 LABELS = ["red", "orange", "yellow", "green", "blue", "indigo", "violet", "λευκό"]
-SCHEMES = ("float32", "dynamic_ptq", "mixed", "int8")
+ARCHITECTURE = "SqueezeBertForSequenceClassification"
 # As root, and where there is no network but this machine's own.
 CHROMIUM_OPTIONS = [
     "--no-sandbox",
@@ -93,29 +94,38 @@ def serve(litert_js):
 
 
 @pytest.fixture(scope="session")
-def models(tmp_path_factory):
-    """By scheme, a Keras model and its .tflite."""
+def tflite(tmp_path_factory):
+    """A function from a scheme to a Keras model and its .tflite."""
     folder = tmp_path_factory.mktemp("models")
     config = ONE_LAYER.replace(id2label=dict(enumerate(LABELS)))
-    made = {}
-    for scheme in SCHEMES:
-        model = make_model("SqueezeBertForSequenceClassification", config)
-        if scheme in ("mixed", "int8"):
+
+    @functools.cache
+    def made(scheme):
+        model = make_model(ARCHITECTURE, config)
+        if scheme in SCHEMES:
             model = quantize_aware(model, scheme)
             calibrate(model, [make_inputs(64, SEQ, config=config)], progress=False)
         path = export_tflite(
             *(model, folder / f"{scheme}.tflite", SEQ),
-            quantization=None if model.scheme else scheme,
+            quantization=scheme,
             tokenizer=letters(),
         )
-        made[scheme] = model, path
-    keras.utils.clear_session(free_memory=False)
+        return model, path
+
     return made
+
+
+@pytest.fixture(scope="session")
+def stars(tmp_path_factory):
+    """A .tflite that gives texts a number, two texts at a time."""
+    model = make_model(ARCHITECTURE, ONE_LAYER.replace(id2label={0: "stars"}))
+    path = tmp_path_factory.mktemp("stars") / "stars.tflite"
+    return export_tflite(model, path, SEQ, batch_size=2, tokenizer=letters())
 
 
 @pytest.fixture
 def open_page(browser):
-    """A function from an address to a new `Page`, of a browser that has kept nothing."""
+    """A function from an address to a `Page` there, in a browser that knows nothing."""
     contexts = []
 
     def opened(url, **options):

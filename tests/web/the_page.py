@@ -34,6 +34,13 @@ class Page:
             self.tab.fill("#text-pair", text_pair)
         self.settle()
 
+    def paste(self, text):
+        """Pastes a text where the focus is."""
+        self.tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        self.tab.evaluate("text => navigator.clipboard.writeText(text)", text)
+        self.tab.keyboard.press("Control+V")
+        self.settle()
+
     def settle(self):
         self.tab.locator("#answer[aria-busy=false]").wait_for(state="attached")
 
