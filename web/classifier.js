@@ -49,7 +49,7 @@ export class Classifier {
     this.#tokenizer = tokenizer;
     this.#model = model;
     this.#inputs = model.getInputDetails();
-    this.#output = outputOf(model);
+    this.#output = outputOf(model, this.labels);
     this.length = this.#inputs[0].shape.at(-1);
     this.#check();
   }
@@ -141,13 +141,20 @@ function checkHead({ architectures }) {
 }
 
 /** The output that is read: logits, or what some exports have made of them. */
-function outputOf(model) {
+function outputOf(model, labels) {
   const details = model.getOutputDetails();
   const output = details.find(({ name }) => /^(logits|probabilities)$/.test(name));
-  if (output?.dtype === "float32") return output.name;
+  const { dtype, shape } = output ?? {};
+  if (dtype === "float32" && shape.length === 2 && shape[1] === labels.length) {
+    return output.name;
+  }
+  const received = details.map(
+    ({ name, dtype, shape }) => `${name}, ${dtype} (${shape})`,
+  );
   throw new InputError(
-    "The model must have an output `logits` or `probabilities` of float32. Received: " +
-      details.map(({ name, dtype }) => `${name} of ${dtype}`).join(", "),
+    "The model must have an output `logits` or `probabilities`: float32 (batch, " +
+      `${labels.length}), as it has ${labels.length} labels. ` +
+      `Received: ${received.join("; ")}`,
   );
 }
 

@@ -1,11 +1,9 @@
 """The page in headless Chromium: what it answers to texts."""
 
-import json
-import zipfile
-
 import numpy as np
 import pytest
 from every_head import letters
+from packed import repacked
 
 from keras_squeezebert.inference import softmax
 from keras_squeezebert.tflite import LiteRTModel
@@ -44,19 +42,6 @@ def assert_shown(page, expected):
     assert list(shown.values()) == sorted(shown.values(), reverse=True)
     written = [row.split("\n")[1] for row in page.rows()]
     assert written == [f"{score:.1%}" for score in shown.values()]
-
-
-def with_config(path, target, **values):
-    """A copy of a .tflite whose config says something else."""
-    with zipfile.ZipFile(path) as archive:
-        files = {name: archive.read(name) for name in archive.namelist()}
-        start = min(info.header_offset for info in archive.infolist())
-    target.write_bytes(path.read_bytes()[:start])
-    files["config.json"] = json.dumps(json.loads(files["config.json"]) | values)
-    with zipfile.ZipFile(target, "a") as archive:
-        for name, contents in files.items():
-            archive.writestr(name, contents)
-    return target
 
 
 @pytest.mark.parametrize("scheme", ["float32", "dynamic_ptq", "mixed", "int8"])
@@ -179,9 +164,9 @@ def test_pairs(page, path):
 
 
 def test_any_number_of_labels(page, path, tmp_path):
-    several = with_config(
+    several = repacked(
         *(path, tmp_path / "several.tflite"),
-        problem_type="multi_label_classification",
+        config={"problem_type": "multi_label_classification"},
     )
     page.choose(several)
     page.type("ab c")
