@@ -1,9 +1,15 @@
 """export_tflite(runtime=...): the same answers, from what each runtime is fast at."""
 
+import contextlib
+import io
+import json
+import subprocess
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from command_line import run as run_command
 from tiny import (
@@ -202,6 +208,72 @@ def test_benchmark_finds_the_tables_of_gpu_files(exported):
     model, path = exported(CLASSIFIER, "gpu")
     high = {entry.name: entry.high for entry in read_inputs(path)}
     assert high["input_ids"] == model.config.vocab_size - 1
+
+
+# === What TensorFlow's Analyzer says of the GPU delegate
+
+ANALYZER = Path(__file__).parents[2] / "benchmarks/analyzer"
+ADD = {"ADD: Doesn't support broadcasting": 1}  # of the positions
+GATHER = {"GATHER: Only support 1D indices": 2}
+SLICE = {
+    "STRIDED_SLICE: STRIDED_SLICE supports for 3 or 4 dimensional tensors only.": 1
+}
+SELECT = {
+    "SELECT_V2: Cond must be float or bool type, if, else tensors must be float and "
+    "either be same the shape as output or constant, scalar.": 1
+}
+# All of them, whose float16 weights a DEQUANTIZE gives.
+CONV = {"CONV_2D: Expected 1 or 2 input tensor(s), but node has 3 runtime inputs.": 8}
+PROBLEMS = {
+    ("xnnpack", "float32"): {**GATHER, **ADD},
+    ("xnnpack", "float16"): {**GATHER, **ADD, **CONV},
+    ("xnnpack", "dynamic_ptq"): {**GATHER, **ADD},
+    ("xnnpack", "dynamic"): {**GATHER, **ADD},
+    ("xnnpack", "mixed"): {**GATHER, **ADD, **SLICE},
+    ("xnnpack", "int8"): {**GATHER, **ADD, **SLICE, **SELECT},
+    ("reference", "float32"): {**GATHER, **ADD},
+    ("gpu", "float32"): ADD,
+}
+
+
+def test_the_analyzer_of_this_tensorflow_lets_all_pass():
+    """Or else it could tell what the tests below need another one for."""
+
+    @tf.function(input_signature=[tf.TensorSpec((4,), "int32")])
+    def unique(x):
+        return tf.unique(x)[0]
+
+    function = unique.get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        tf.lite.experimental.Analyzer.analyze(
+            model_content=converter.convert(), gpu_compatibility=True
+        )
+    assert "Op#0 UNIQUE" in printed.getvalue()
+    assert "looks compatible with GPU delegate" in printed.getvalue()
+
+
+@pytest.mark.skipif(
+    not (ANALYZER / ".venv").exists(), reason=f"{ANALYZER / 'setup'} was not run"
+)
+def test_what_the_gpu_delegate_leaves_out(exported):
+    expected = {
+        **{
+            exported(CLASSIFIER, runtime, quantization)[1]: problems
+            for (runtime, quantization), problems in PROBLEMS.items()
+        },
+        **{exported(head, "gpu")[1]: ADD for head in ARCHITECTURES},
+    }
+    python = ANALYZER / ".venv/bin/python"
+    finished = subprocess.run(
+        [python, ANALYZER / "analyze.py", *expected],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = [json.loads(line) for line in finished.stdout.splitlines()]
+    assert {Path(row["file"]): row["problems"] for row in found} == expected
 
 
 # === What is refused
