@@ -120,7 +120,8 @@ def demo(output, epochs, seed):
 
     click.echo(
         f"\nDone in {report['seconds']} s. Everything is in {output}/; look at "
-        f'report.png, and try\n  squeezebert predict {file} "your own words"'
+        f'report.png, and try\n  squeezebert predict {file} "your own words"\n'
+        f"  squeezebert web {file}"
     )
 
 
