@@ -9,6 +9,7 @@ import pytest
 import keras_squeezebert
 import keras_squeezebert.converters
 import keras_squeezebert.tflite
+import keras_squeezebert.web
 
 # By the names they are installed under: `converters/` imported as a package of its
 # own would register its classes a second time.
@@ -16,6 +17,7 @@ PACKAGES = [
     ("keras_squeezebert.", keras_squeezebert.__path__[0]),
     ("keras_squeezebert.converters.", keras_squeezebert.converters.__path__[0]),
     ("keras_squeezebert.tflite.", keras_squeezebert.tflite.__path__[0]),
+    ("keras_squeezebert.web.", keras_squeezebert.web.__path__[0]),
 ]
 MODULES = sorted(
     module.name

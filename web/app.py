@@ -78,6 +78,16 @@ def web_app(
             gives it.
         hosts: The names that a browser may call this server by. With "*" any: then a
             web site can have its own name lead here, and read the model.
+
+    Example:
+        >>> import tempfile
+        >>> from starlette.testclient import TestClient
+        >>> model = Path(tempfile.mkdtemp()) / "model.tflite"
+        >>> model.write_bytes(b"some bytes")
+        10
+        >>> client = TestClient(web_app(model, litert_js_folder=model.parent))
+        >>> client.get("/squeezebert/model.tflite").content
+        b'some bytes'
     """
     here = Path(__file__).parent
     files = {

@@ -6,7 +6,7 @@ from every_head import letters
 from packed import repacked
 
 from keras_squeezebert.inference import softmax
-from keras_squeezebert.tflite import LiteRTModel
+from keras_squeezebert.tflite import LiteRTModel, export_tflite
 
 TEXTS = ["ab cd", "a", "abc de f g h", "who? [MASK]!", "x y z a b"]
 DIFFICULT = {
@@ -161,6 +161,17 @@ def test_pairs(page, path):
     assert_shown(page, probabilities(path, "a b " * 9))
     page.type("", "")
     assert page.shown("answer") is None
+
+
+def test_probabilities_are_shown_as_they_are(page, tflite, path, tmp_path):
+    model, _ = tflite("float32")
+    length = LiteRTModel(path).input_shape[1]
+    made = tmp_path / "probabilities.tflite"
+    export_tflite(model, made, length, tokenizer=letters(), probabilities=True)
+    page.choose(made)
+    page.type("ab c")
+    page.show_all()
+    assert_shown(page, probabilities(path, "ab c"))
 
 
 def test_any_number_of_labels(page, path, tmp_path):
