@@ -25,7 +25,7 @@ const [offline] = find("offline");
 const view = new AnswerView({ section, list, more, spoken });
 const number = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 /** Characters of a text that tell where it was cut. */
-const EXCERPT = 24;
+const EXCERPT = 28;
 
 let classifier = null;
 
@@ -59,9 +59,7 @@ function showAnswer(texts, classification) {
   const { answer, tokens, ends, milliseconds } = classification;
   cost.textContent = `${tokens} of ${classifier.length} tokens · ${number.format(milliseconds)} ms`;
   if (ends) {
-    const places = ends.map(
-      (end, i) => `“…${texts[i].slice(0, end).slice(-EXCERPT).trim()}”`,
-    );
+    const places = ends.map((end, i) => excerpt(texts[i].slice(0, end)));
     cut.textContent =
       `This is more than the ${classifier.length} tokens that the model reads. ` +
       `It stopped after ${places.join(" and ")}`;
@@ -71,6 +69,13 @@ function showAnswer(texts, classification) {
     }
   }
   view.show(answer, ends ? ". The end of the text was not read" : "");
+}
+
+/** The last words of a text, in quotes. */
+function excerpt(text) {
+  if (text.length <= EXCERPT) return `“${text}”`;
+  // Whole words, if they are not longer than that.
+  return `“…${text.slice(-EXCERPT).replace(/^\S*\s+(?=\S)/, "")}”`;
 }
 
 function showProblem(error) {
@@ -120,7 +125,8 @@ function showFacts() {
   const { name, bytes, labels, length } = classifier;
   const outputs = labels.length === 1 ? "1 output" : `${labels.length} labels`;
   const size = `${number.format(bytes / 1e6)} MB`;
-  facts.textContent = [name, size, outputs, `${length} tokens`].join(" · ");
+  const all = [name, size, outputs, `${length} tokens`];
+  facts.textContent = all.map((fact) => fact.replaceAll(" ", "\xa0")).join(" · ");
 }
 
 /** The model that the server was started with. */

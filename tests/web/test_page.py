@@ -131,8 +131,14 @@ def test_a_text_that_is_too_long_is_cut(page, path):
     assert page.shown("cost").startswith("16 of 16 tokens")
     assert page.shown("cut") == (
         "This is more than the 16 tokens that the model reads. It stopped after "
-        "“…c d e f g h i j k l m n”"
+        "“a b c d e f g h i j k l m n”"
     )
+    # Of a longer text the last words, of a longer word its end.
+    word = "a" * 101
+    page.type(f"{word} b c " * 9)
+    assert page.shown("cut").endswith(" after “…b”")
+    page.type(f"{word} " * 20)
+    assert page.shown("cut").endswith(f" after “…{'a' * 28}”")
     page.type("a")
     assert page.shown("cut") is None
 
@@ -155,7 +161,7 @@ def test_pairs(page, path):
     for text, text_pair in [("ab c", "d"), ("", "a"), ("a b " * 9, "c d " * 9)]:
         page.type(text, text_pair)
         assert_shown(page, probabilities(path, text, text_pair))
-    assert page.shown("cut").endswith("“…a b a b a b” and “…c d c d c d c”")
+    assert page.shown("cut").endswith("“a b a b a b” and “c d c d c d c”")
     page.tab.click("#pair:has-text('Remove the second text')")
     page.settle()
     assert_shown(page, probabilities(path, "a b " * 9))

@@ -68,4 +68,6 @@ class Page:
     def shown(self, name):
         """The text of an element, None if it is hidden."""
         element = self.tab.locator(f"#{name}")
-        return element.inner_text() if element.is_visible() else None
+        if not element.is_visible():
+            return None
+        return element.inner_text().replace("\xa0", " ")
