@@ -7,7 +7,7 @@ data class Guess(
 )
 
 /**
- * Which word pieces may stand where a text has `[MASK]`.
+ * Which word pieces may stand where a text has `[MASK]`; `keras_squeezebert.tasks.FillMask` in Kotlin.
  *
  *     FillMask(model).fill("Paris is in [MASK].").single() // [Guess(token=france, score=0.4), …]
  *

@@ -12,7 +12,8 @@ data class Choice(
 )
 
 /**
- * Which of several continuations of a text fits best.
+ * Which of several continuations of a text fits best; `keras_squeezebert.tasks.MultipleChoice` in
+ * Kotlin.
  *
  *     MultipleChoice(model).choose("She opened", listOf("the door.", "a rain.")).choice // 0
  *

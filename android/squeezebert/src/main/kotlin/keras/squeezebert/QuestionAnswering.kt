@@ -29,7 +29,8 @@ data class Answer(
 )
 
 /**
- * The passage of a text that answers a question, or none.
+ * The passage of a text that answers a question, or none; `keras_squeezebert.tasks.QuestionAnswering`
+ * in Kotlin.
  *
  *     val head = QuestionAnswering(model)
  *     head.answer("Where does she live?", "She lives in Oslo.").passage?.text // Oslo

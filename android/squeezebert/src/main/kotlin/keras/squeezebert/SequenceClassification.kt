@@ -33,7 +33,8 @@ sealed interface TextAnswer {
 }
 
 /**
- * Labels, or a number, for a text or a pair of texts.
+ * Labels, or a number, for a text or a pair of texts, as Python's
+ * `keras_squeezebert.tasks.SequenceClassification` gives them.
  *
  *     val head = SequenceClassification(model)
  *     head.answer("turn on the lights") // Label(label=smart_home, scores={smart_home=0.98, …})

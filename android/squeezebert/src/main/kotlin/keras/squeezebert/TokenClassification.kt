@@ -29,7 +29,8 @@ data class Entity(
 )
 
 /**
- * A tag for each word of a text, as for named entities.
+ * A tag for each word of a text, as for named entities; `keras_squeezebert.tasks.TokenClassification`
+ * in Kotlin.
  *
  *     TokenClassification(model).entities("Ada left New York.")
  *     // [Entity(type=PER, text=Ada, …), Entity(type=LOC, text=New York, …)]
