@@ -2,10 +2,10 @@ PYTHON ?= python3
 
 SHELL := bash
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint arm64 clean
+.PHONY: help demo test lint acceptance arm64 clean
 
 help:  ## List these targets
-	@awk -F ':|  ## ' '/^[a-z0-9]+:.*  ## / { printf "  make %-6s %s\n", $$1, $$3 }' Makefile
+	@awk -F ':|  ## ' '/^[a-z0-9]+:.*  ## / { printf "  make %-10s %s\n", $$1, $$3 }' Makefile
 
 demo: .venv/.installed  ## Fine-tune, quantize and run a small model
 	.venv/bin/squeezebert demo
@@ -17,13 +17,21 @@ lint: .venv/.installed-dev  ## Check style and formatting
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 
+acceptance: demo-output/report.json .venv/.installed-dev  ## Ask other clients what they make of the demo's model
+	tests/acceptance/setup
+	.venv/bin/python tests/acceptance/acceptance.py
+
 arm64: benchmarks/arm64/.arm64 .venv/.installed-dev  ## Compare ARM64, emulated, with this machine
 	.venv/bin/python benchmarks/arm64/compare.py
 
 clean:  ## Remove the environment and everything generated
 	rm -rf .venv build dist *.egg-info demo-output
 	rm -rf .pytest_cache .ruff_cache .hypothesis benchmarks/arm64/.arm64
+	rm -rf tests/acceptance/.mediapipe tests/acceptance/.task-library
 	find . -name __pycache__ -prune -exec rm -rf {} +
+
+demo-output/report.json: .venv/.installed
+	.venv/bin/squeezebert demo
 
 # === Environment
 

@@ -6,5 +6,5 @@ from pathlib import Path
 # pytest's importlib mode adds no folder of tests to the path.
 sys.path += [
     str(Path(__file__).parent / folder)
-    for folder in ("models", "cli", "portable", "serving", "web")
+    for folder in ("models", "cli", "portable", "serving", "web", "acceptance")
 ]
