@@ -22,7 +22,7 @@ class FillMask(
     private val size = tokenizer.vocabulary.size
 
     init {
-        model.check("SqueezeBertForMaskedLM")
+        model.checkHead("SqueezeBertForMaskedLM")
         if (top < 1) throw InputError("`top` must be 1 or more. Received: top=$top")
         if (model.config.vocabSize != size) {
             throw InputError(

@@ -31,7 +31,7 @@ interface Model {
 }
 
 /** Checks that a model is of the head that is to make its answers. */
-internal fun Model.check(architecture: String) {
+internal fun Model.checkHead(architecture: String) {
     if (config.architecture != architecture) {
         throw InputError(
             "This .tflite has another head: `architectures` in its config.json must be " +

@@ -23,7 +23,7 @@ class MultipleChoice(
     private val model: Model,
 ) {
     init {
-        model.check("SqueezeBertForMultipleChoice")
+        model.checkHead("SqueezeBertForMultipleChoice")
     }
 
     /**

@@ -60,7 +60,7 @@ class QuestionAnswering(
     private val limit = minOf(maxLength, model.maxLength)
 
     init {
-        model.check("SqueezeBertForQuestionAnswering")
+        model.checkHead("SqueezeBertForQuestionAnswering")
         atLeast("docStride", docStride, 0)
         atLeast("maxQuestionLength", maxQuestionLength, 1)
         atLeast("maxAnswerLength", maxAnswerLength, 1)

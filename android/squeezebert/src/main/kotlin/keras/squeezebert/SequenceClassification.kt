@@ -50,7 +50,7 @@ class SequenceClassification(
     private val labels = config.labels
 
     init {
-        model.check("SqueezeBertForSequenceClassification")
+        model.checkHead("SqueezeBertForSequenceClassification")
         if (threshold !in 0f..1f) {
             throw InputError("`threshold` must be in [0, 1]. Received: threshold=$threshold")
         }

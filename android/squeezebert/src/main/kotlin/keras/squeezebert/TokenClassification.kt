@@ -39,7 +39,7 @@ data class Entity(
  * between words (but a word that is longer than a row inside it), so that no word goes without a
  * tag. A word that has no pieces at all gets "O", or another tag that says nothing.
  *
- * @throws InputError The model has another head.
+ * @throws InputError The model has another head, or its rows have no room for a piece.
  */
 class TokenClassification(
     private val model: Model,
@@ -48,7 +48,13 @@ class TokenClassification(
     private val neutral = NEUTRAL_TAGS.map(labels::indexOf).firstOrNull { it >= 0 } ?: 0
 
     init {
-        model.check("SqueezeBertForTokenClassification")
+        model.checkHead("SqueezeBertForTokenClassification")
+        if (model.maxLength < 3) {
+            throw InputError(
+                "A row must have room for a piece between [CLS] and [SEP]. " +
+                    "Received: ${model.maxLength} tokens in a row",
+            )
+        }
     }
 
     /** The rows of a text, and where in them its words are. */

@@ -76,6 +76,13 @@ class HeadsTest {
     }
 
     @Test
+    fun `rows without room`() {
+        val model = model("TokenClassification", emptyMap())
+        val short = StandIn(model.config, model.tokenizer, 2, emptyList())
+        assertRefused("2 tokens in a row") { TokenClassification(short) }
+    }
+
+    @Test
     fun `entities of tags that mark none`() {
         val model = model("TokenClassification", mapOf("logits" to FloatArray(2 * 16)))
         assertRefused(
