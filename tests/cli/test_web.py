@@ -80,10 +80,10 @@ def truncated(path, target):
 
 # By what is wrong: a function that makes the file, and what is said.
 REFUSED = {
-    "truncated": (truncated, "bad.tflite is not a .tflite that can run"),
+    "truncated": (truncated, "bad.tflite"),
     "no .tflite": (
         lambda path, target: target.write_text("no"),
-        "bad.tflite is not a .tflite that can run",
+        "bad.tflite: Not a .tflite file",
     ),
     "no vocabulary": (
         lambda path, target: repacked(path, target, without="vocab.txt"),
@@ -102,6 +102,7 @@ def test_a_file_that_the_page_cannot_use(kind, heads, tmp_path):
     write(heads / "sequence-classification.tflite", tmp_path / "bad.tflite")
     finished = run("web", "bad.tflite", cwd=tmp_path)
     assert finished.returncode == 2
+    assert finished.stderr.startswith("Error: ") and finished.stderr.count("\n") == 1
     assert message in finished.stderr
 
 

@@ -104,7 +104,7 @@ def tflite(tmp_path_factory):
         model = make_model(ARCHITECTURE, config)
         if scheme in SCHEMES:
             model = quantize_aware(model, scheme)
-            calibrate(model, [make_inputs(64, SEQ, config=config)], progress=False)
+            calibrate(model, [make_inputs(8, SEQ, config=config)], progress=False)
         path = export_tflite(
             *(model, folder / f"{scheme}.tflite", SEQ),
             quantization=scheme,

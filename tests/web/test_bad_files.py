@@ -1,11 +1,7 @@
 """Files that the page cannot use: it says why, and goes on with the model it has."""
 
 import pytest
-from every_head import letters
 from packed import repacked
-from tiny import ONE_LAYER, make_model
-
-from keras_squeezebert.tflite import export_tflite
 
 
 @pytest.fixture(scope="module")
@@ -15,10 +11,11 @@ def site(tflite, serve):
 
 
 @pytest.fixture(scope="module")
-def other_head(tmp_path_factory):
-    model = make_model("SqueezeBertForTokenClassification", ONE_LAYER)
-    path = tmp_path_factory.mktemp("tags") / "tags.tflite"
-    return export_tflite(model, path, 16, tokenizer=letters())
+def other_head(tflite, tmp_path_factory):
+    _, path = tflite("float32")
+    target = tmp_path_factory.mktemp("tags") / "tags.tflite"
+    names = ["SqueezeBertForTokenClassification"]
+    return repacked(path, target, config={"architectures": names})
 
 
 def damaged(path, target):
