@@ -38,6 +38,7 @@ function find(...ids) {
 const classify = latest(async () => {
   const texts = [text.value, second.hidden ? null : textPair.value];
   const isEmpty = texts.every((one) => !one?.trim());
+  section.ariaBusy = "true";
   try {
     showAnswer(
       texts,
@@ -46,6 +47,7 @@ const classify = latest(async () => {
   } catch (error) {
     showProblem(error);
   }
+  section.ariaBusy = "false";
 });
 
 function showAnswer(texts, classification) {
@@ -83,11 +85,9 @@ function showProblem(error) {
   problem.hidden = false;
 }
 
-async function answerAnew() {
+function answerAnew() {
   problem.hidden = true;
-  section.ariaBusy = "true";
-  await classify();
-  section.ariaBusy = "false";
+  classify();
 }
 
 function toggleSecond() {

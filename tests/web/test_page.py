@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from every_head import letters
 from packed import repacked
+from the_page import Page
 
 from keras_squeezebert.inference import softmax
 from keras_squeezebert.tflite import LiteRTModel, export_tflite
@@ -229,4 +230,22 @@ def test_another_site_cannot_show_the_page_or_read_the_model(site, browser):
     tab.goto("about:blank")
     read = "url => fetch(url).then(() => 'read', () => 'refused')"
     assert tab.evaluate(read, f"{site}model.tflite") == "refused"
+    context.close()
+
+
+def test_what_is_typed_before_the_page_is_ready_is_answered(site, browser, path):
+    context = browser.new_context()
+    tab = context.new_page()
+    waiting = []
+    tab.route("**/page.js", lambda route: waiting.append(route))
+    tab.goto(site, wait_until="commit")
+    tab.fill("#text", "ab c")
+    while not waiting:
+        tab.wait_for_timeout(10)
+    waiting[0].continue_()
+    page = Page(tab, site)
+    page.loaded()
+    page.settle()
+    page.show_all()
+    assert_shown(page, probabilities(path, "ab c"))
     context.close()
