@@ -1,5 +1,6 @@
 """benchmark_on_phone: the commands, and what is read of their output. No phone."""
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny import HEADS
 
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.tflite.adb import (
@@ -19,6 +21,7 @@ from keras_squeezebert.tflite.adb import (
     phone_model,
 )
 
+ROOT = Path(__file__).parents[2]
 DATA = Path(__file__).parent / "data"
 # Both in the forms of the tool's versions: columns by tabs or by spaces.
 OUTPUTS = {
@@ -184,6 +187,34 @@ def test_commands(exported, phone, tmp_path):
     assert [run.command for run in runs] == [call[1] for call in pushes[3:5]]
     assert runs[0].timing == parse_benchmark(OUTPUTS["tabs"])
     assert phone_model() == "Pixel 8"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "quantization", "command"),
+    [
+        *(
+            ("SqueezeBertForSequenceClassification", quantization, 0)
+            for quantization in ("float32", "float16", "dynamic_ptq", "mixed", "int8")
+        ),
+        *((head, "float32", 0) for head in HEADS if not head.endswith("Choice")),
+        ("SqueezeBertForMultipleChoice", "float32", 1),
+    ],
+)
+def test_documented_commands(exported, phone, architecture, quantization, command):
+    documented = re.findall(
+        r"^    (adb shell '.*)$", (ROOT / "docs/phone.md").read_text(), re.MULTILINE
+    )
+    # There they are for 128 tokens of the usual vocabulary, and for four choices.
+    sizes = {"128": "8", "30521": "100", "1,4,": "1,3,"}
+    expected = documented[command]
+    for of_docs, of_tests in sizes.items():
+        expected = expected.replace(of_docs, of_tests)
+    echoed = []
+    path = exported(architecture, quantization)[1]
+    benchmark_on_phone([path], (4,), 50, taskset="f0", echo=echoed.append)
+    assert [shlex.split(shlex.split(line)[2]) for line in echoed] == [
+        shlex.split(shlex.split(expected)[2])
+    ]
 
 
 def test_names_that_a_shell_would_take_apart(exported, phone, tmp_path):

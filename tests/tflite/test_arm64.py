@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 from click.testing import CliRunner
-from tiny import HEADS, assert_equal_outputs, inputs_for, run
+from tiny import HEADS, assert_equal_outputs, inputs_for, make_inputs, run
 
+from keras_squeezebert.tflite import LiteRTModel
 from keras_squeezebert.tflite.graph_file import read_graph
 
 HERE = Path(__file__).parents[2] / "benchmarks/arm64"
@@ -101,14 +102,24 @@ def test_what_is_too_far(compare, exported, quantization, off, is_close):
 
 @pytest.mark.parametrize(("wrong", "is_close"), [(1, True), (2, False)])
 def test_other_answers_are_too_far(compare, exported, wrong, is_close):
-    path = exported(CLASSIFIER, "int8")[1]
+    path = exported(CLASSIFIER, "int8", output_type="int8")[1]
     expected = [np.tile(np.array([[-5, 5, 4]], "int8"), (16, 1, 1))]
     actual = [expected[0].copy()]
     actual[0][:wrong] = [-5, 3, 4]
     found = compare.difference(actual, expected, "a cpu", "a group", path)
-    assert found.mean_steps == pytest.approx(2 * wrong / 48)  # codes, not a range
+    assert found.mean_steps == pytest.approx(2 * wrong / 48)
     assert found.agreement == 1 - wrong / 16
     assert found.is_close == is_close
+
+
+def test_steps_of_codes_that_became_floats(compare, exported):
+    path = exported(CLASSIFIER, "int8")[1]
+    logits = LiteRTModel(path)(make_inputs(32, 8))["logits"]
+    codes = logits / compare.code_steps(path)[0]
+    np.testing.assert_allclose(codes, np.round(codes), atol=1e-3)
+    assert len(np.unique(np.round(codes))) > 16
+    for form, steps in [("mixed", [None]), ("float32", [None])]:
+        assert compare.code_steps(exported(CLASSIFIER, form)[1]) == steps
 
 
 def test_instructions(compare, tmp_path):
