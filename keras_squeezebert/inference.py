@@ -23,8 +23,8 @@ class LoadedModel:
             on, which tells the head.
         config: Its `SqueezeBertConfig`.
         tokenizer: Its `SqueezeBertTokenizerFast`.
-        model: What `model_outputs` runs: a Keras model, a `LiteRTModel` or a
-            `SavedModel`.
+        model: A Keras model, a `LiteRTModel` or a `SavedModel`, which
+            `model_outputs` runs; or a `LiteRTTextModel`, which `text_outputs` does.
         max_length: Most tokens that it takes.
     """
 
@@ -108,13 +108,19 @@ def load_keras_model(source: str | os.PathLike) -> LoadedModel:
 
 
 def _load_tflite(path):
-    from keras_squeezebert.tflite import LiteRTModel
+    from keras_squeezebert.tflite import LiteRTModel, LiteRTTextModel
     from keras_squeezebert.tflite.companions import companion_folder
+    from keras_squeezebert.tflite.text_interpreter import takes_text
 
-    model = LiteRTModel(path)
+    if takes_text(path):
+        model = LiteRTTextModel(path)
+        length = model.sequence_length
+    else:
+        model = LiteRTModel(path)
+        length = model.input_shape[-1]
     with companion_folder(path) as folder:
         architecture, config, tokenizer = _companions(folder, path)
-    length = min(model.input_shape[-1], config.max_position_embeddings)
+    length = min(length, config.max_position_embeddings)
     return LoadedModel(architecture, config, tokenizer, model, length)
 
 

@@ -9,6 +9,7 @@ _QUANTIZATION = "keras_squeezebert.quantization"
 _HOME = {
     "ExportError": f"{__name__}.op_list",
     "LiteRTModel": f"{__name__}.interpreter",
+    "LiteRTTextModel": f"{__name__}.text_interpreter",
     "Metadata": f"{__name__}.metadata",
     "Quantizer": f"{_QUANTIZATION}.scheme",
     "Scheme": f"{_QUANTIZATION}.scheme",

@@ -204,6 +204,11 @@ class _File:
             raise InputError(f"{path} is not a .tflite that can run: {error}") from None
         self.input_details = self._run.get_input_details()
         self.output_details = self._run.get_output_details()
+        dtypes = {details["dtype"] for details in self.input_details.values()}
+        if np.bytes_ in dtypes:
+            raise InputError(
+                f"LiteRTTextModel runs a .tflite that takes text. Received: {path}"
+            )
         shapes = {tuple(map(int, d["shape"])) for d in self.input_details.values()}
         if len(shapes) != 1:
             raise InputError(

@@ -100,7 +100,8 @@ def add_metadata(
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     graph, signature = model.subgraphs[0], model.signatureDefs[0]
     # The order is that of the interpreter, which need not be the signature's.
-    inputs = [_INPUTS[name] for name in _port_names(signature.inputs, graph.inputs)]
+    names = _port_names(signature.inputs, graph.inputs)
+    inputs = [_INPUTS[name] for name in names]
     outputs = [
         {"name": name, "description": _OUTPUTS.get(name), "content": _FEATURE}
         for name in _port_names(signature.outputs, graph.outputs)
@@ -110,9 +111,10 @@ def add_metadata(
     if architecture == "SqueezeBertForSequenceClassification":
         outputs[0]["name"] = _SCORES
     length = graph.tensors[graph.inputs[0]].shape[-1]
+    takes = "text" if names == ["text"] else f"{length} tokens"
     tables = {
         "name": metadata.name or architecture,
-        "description": _description(metadata, config, form, length),
+        "description": _description(metadata, config, form, takes),
         "version": metadata.version,
         "author": metadata.author,
         "license": metadata.license,
@@ -136,6 +138,7 @@ _INPUTS = {
         ("input_ids", "ids", "The tokens' ids: [CLS], those of the text, [SEP]."),
         ("attention_mask", "mask", "1 for tokens, 0 for what fills the row."),
         ("token_type_ids", "segment_ids", "0 for the first text, 1 for the second."),
+        ("text", "text", "A text."),
     )
 }
 # The only name by which the Task Library finds scores; it crashes if there is none.
@@ -173,11 +176,11 @@ def _port_names(ports, order):
     return [names[number] for number in order]
 
 
-def _description(metadata, config, form, length):
+def _description(metadata, config, form, takes):
     lines = [
         metadata.description,
         f"SqueezeBERT of {config.num_hidden_layers} layers of width "
-        f"{config.hidden_size}, {form}, {length} tokens.",
+        f"{config.hidden_size}, {form}, {takes}.",
         metadata.dataset and f"Trained on {metadata.dataset}.",
     ]
     if metadata.metrics:

@@ -79,6 +79,7 @@ def check_ops(
     float_ops: bool = True,
     float_kernels: Collection[tuple[int, ...]] = (),
     runtime: str = "xnnpack",
+    custom_ops: Collection[str] = (),
 ) -> None:
     """Raises ExportError unless a .tflite is what was promised.
 
@@ -89,13 +90,14 @@ def check_ops(
             that make floats of int8 outputs.
         float_kernels: Shapes of the kernels that may be left in float.
         runtime: As in `export_tflite`; what it does not take must not be there.
+        custom_ops: Operations that may be there without being TFLite's own.
     """
     ops = read_ops(model)
-    custom = sorted({op.name for op in ops if op.name.startswith("CUSTOM")})
+    custom = {op.name for op in ops if op.name.startswith("CUSTOM")} - set(custom_ops)
     if custom:
         raise ExportError(
             "The graph needs operations that the TFLite Interpreter of a phone does "
-            f"not have. Received: {', '.join(custom)}"
+            f"not have. Received: {', '.join(sorted(custom))}"
         )
     _check_runtime(ops, runtime)
     # A scheme of the user's own is not known here.

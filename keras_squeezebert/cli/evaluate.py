@@ -6,7 +6,12 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from keras_squeezebert.cli.heads import all_head_options, check_options, head_of
+from keras_squeezebert.cli.heads import (
+    all_head_options,
+    check_cut,
+    check_options,
+    head_of,
+)
 from keras_squeezebert.cli.options import as_json, batch_size, print_json, row_length
 from keras_squeezebert.cli.readers import is_dataset, split_of_glue
 from keras_squeezebert.errors import InputError
@@ -78,7 +83,7 @@ def evaluate(
           --submission to-glue
     """
     from keras_squeezebert.inference import load_model
-    from keras_squeezebert.tasks import model_outputs
+    from keras_squeezebert.tasks import example_outputs
 
     glue = values["glue"]
     split = split_of_glue(glue, split)
@@ -95,9 +100,12 @@ def evaluate(
             f"answers alone. Received: --data={data}, which has none"
         )
     task = head.task(values, data)
+    check_cut(source, max_length)
     limit = head.row_length(source.max_length, max_length)
     features = task.encode(examples, source.tokenizer, source.config, limit)
-    outputs = model_outputs(task, source.model, features, batch_size, progress=True)
+    outputs = example_outputs(
+        task, source.model, examples, features, batch_size, progress=True
+    )
     answers = task.decode(outputs, features, examples, source.config)
     figures = task.score(examples, answers, source.config) if scored else {}
     if scored and "label" in answers[0]:  # one of several

@@ -28,6 +28,7 @@ _GRAPH_OPTIONS = (
     "output_type",
     "probabilities",
     "runtime",
+    "text_input",
 )
 # Options of one format, by the names of their parameters.
 _OF_FORMATS = {
@@ -117,6 +118,12 @@ def _metadata_options(command):
     is_flag=True,
     help="Of a sequence classifier: give probabilities instead of logits, as apps with "
     "MediaPipe or TFLite's Task Library show them.",
+)
+@click.option(
+    "--text-input",
+    is_flag=True,
+    help="Of a sequence classifier: take text instead of ids, by operations of "
+    "TensorFlow Text that an app must register.",
 )
 @_metadata_options
 @click.option(

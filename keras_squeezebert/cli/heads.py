@@ -148,6 +148,23 @@ class Head:
         return self.labels is None or getattr(examples, self.labels) is not None
 
 
+def check_cut(source: Any, max_length: int | None) -> None:
+    """Refuses a length of rows for a model that cuts its texts itself.
+
+    Raises:
+        InputError: The `LoadedModel` does so, at another length.
+    """
+    from keras_squeezebert.tflite import LiteRTTextModel
+
+    is_asked_for = max_length not in (None, source.max_length)
+    if is_asked_for and isinstance(source.model, LiteRTTextModel):
+        raise InputError(
+            f"This .tflite takes text and cuts it at {source.max_length} tokens; "
+            "another needs another --sequence-length of `squeezebert export`. "
+            f"Received: --max-length={max_length}"
+        )
+
+
 def head_of(architecture: str) -> Head:
     """The head whose model class has this name.
 

@@ -6,7 +6,12 @@ from typing import Any
 
 import click
 
-from keras_squeezebert.cli.heads import all_predict_options, check_options, head_of
+from keras_squeezebert.cli.heads import (
+    all_predict_options,
+    check_cut,
+    check_options,
+    head_of,
+)
 from keras_squeezebert.cli.options import as_json, print_json, row_length
 from keras_squeezebert.errors import InputError
 
@@ -37,7 +42,7 @@ def predict(model, texts, max_length, as_json, **values):
       squeezebert predict squeezebert/squeezebert-uncased "Paris is in [MASK]."
     """
     from keras_squeezebert.inference import load_model
-    from keras_squeezebert.tasks import model_outputs
+    from keras_squeezebert.tasks import example_outputs
 
     source = load_model(model)
     head = head_of(source.architecture)
@@ -46,9 +51,10 @@ def predict(model, texts, max_length, as_json, **values):
     examples = form.examples(list(texts), values)
     task = form.task(values) if form.task else head.task(values)
     config = source.config
+    check_cut(source, max_length)
     limit = head.row_length(source.max_length, max_length)
     features = task.encode(examples, source.tokenizer, config, limit)
-    outputs = model_outputs(task, source.model, features, _BATCH_SIZE)
+    outputs = example_outputs(task, source.model, examples, features, _BATCH_SIZE)
     answers = task.decode(outputs, features, examples, config)
     results = [
         {"text": text, **form.result(text, answer, values)}

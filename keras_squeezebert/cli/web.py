@@ -82,6 +82,7 @@ def check_model(path: str | os.PathLike) -> None:
         InputError: It is no `.tflite` that runs, has another head, or no vocabulary.
     """
     from keras_squeezebert.inference import load_model
+    from keras_squeezebert.tflite.text_interpreter import takes_text
 
     if not os.path.isfile(path):
         raise InputError(
@@ -93,6 +94,11 @@ def check_model(path: str | os.PathLike) -> None:
         raise InputError(
             "The page classifies texts: it needs a model for sequence-classification. "
             f"Received: {path}, for {head.name}"
+        )
+    if takes_text(path):
+        raise InputError(
+            "The page cuts the text into word pieces itself: it needs a model of ids, "
+            f"without --text-input. Received: {path}, which takes text"
         )
     missing = [name for name in (CONFIG_FILE, "vocab.txt") if name not in _packed(path)]
     if missing:

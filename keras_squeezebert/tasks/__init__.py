@@ -14,7 +14,7 @@ from keras_squeezebert.tasks.fill_mask import FillMask
 from keras_squeezebert.tasks.masked_lm import MaskedLM
 from keras_squeezebert.tasks.multiple_choice import MultipleChoice
 from keras_squeezebert.tasks.question_answering import QuestionAnswering
-from keras_squeezebert.tasks.run import model_outputs
+from keras_squeezebert.tasks.run import example_outputs, model_outputs
 from keras_squeezebert.tasks.sequence_classification import SequenceClassification
 from keras_squeezebert.tasks.task import Task
 from keras_squeezebert.tasks.token_classification import (
@@ -34,6 +34,7 @@ __all__ = [
     "Task",
     "TokenClassification",
     "entities",
+    "example_outputs",
     "model_outputs",
     "word_spans",
 ]

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from keras_squeezebert.errors import InputError
 from keras_squeezebert.inference import as_logits
 from keras_squeezebert.lengths import length_multiple
 from keras_squeezebert.tasks.features import Features
@@ -67,6 +68,39 @@ def model_outputs(
     return results
 
 
+def example_outputs(
+    task: Task,
+    model: Any,
+    examples: Any,
+    features: Features,
+    batch_size: int = 32,
+    progress: bool = False,
+) -> Outputs:
+    """As :func:`model_outputs`, for models that take ids and for those that take text.
+
+    Args:
+        task: The task that made the features.
+        model: What `model_outputs` takes, or a `LiteRTTextModel`.
+        examples: What the features were made of.
+        features: The rows.
+        batch_size: Rows that run together; a `LiteRTTextModel` has its own.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        InputError: The model does not take the rows, or not the pairs of texts.
+    """
+    from keras_squeezebert.tflite import LiteRTTextModel
+
+    if not isinstance(model, LiteRTTextModel):
+        return model_outputs(task, model, features, batch_size, progress)
+    if examples.text_pairs is not None:
+        raise InputError(
+            "A .tflite that takes text takes no pairs; export one that takes ids. "
+            "Received: pairs of texts"
+        )
+    return _with_logits(model.predict(examples.texts, progress), model)
+
+
 def _run(model, of_keras, inputs):
     """Outputs by name, float32; that of a head without names is `logits`."""
     if of_keras:
@@ -76,6 +110,10 @@ def _run(model, of_keras, inputs):
     if not isinstance(outputs, dict):
         outputs = {"logits": outputs}
     outputs = {name: np.asarray(x, "float32") for name, x in outputs.items()}
+    return _with_logits(outputs, model)
+
+
+def _with_logits(outputs, model):
     if "probabilities" in outputs:  # of a .tflite that was exported so
         outputs["logits"] = as_logits(outputs.pop("probabilities"), model.config)
     return outputs
