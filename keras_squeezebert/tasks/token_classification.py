@@ -71,6 +71,11 @@ class TokenClassification(Task):
 
     def encode(self, examples, tokenizer, config, max_length=None):
         limit = length_limit(max_length, "longest", True, False, tokenizer.options)
+        if limit < 3:
+            raise InputError(
+                "A row holds [CLS], [SEP] and at least one token of the sentence. "
+                f"Received: {limit} tokens"
+            )
         sentences = [as_texts(words) for words in examples.words]
         pieces = word_pieces(tokenizer, [" ".join(words) for words in sentences])
         words = _words_of_pieces(pieces, sentences)  # (pieces of all sentences,)

@@ -161,3 +161,10 @@ def test_an_unknown_tag(tokenizer):
 def test_no_tags():
     with pytest.raises(InputError, match="tags=None"):
         TASK.score(TokenExamples([["a"]]), [{"tags": ["O"]}], CONFIG)
+
+
+def test_rows_without_room_for_a_token(tokenizer):
+    examples = TokenExamples([["a"]], [["O"]])
+    with pytest.raises(InputError, match="at least one token.*Received: 2 tokens"):
+        TASK.encode(examples, tokenizer, CONFIG, max_length=2)
+    assert len(TASK.encode(examples, tokenizer, CONFIG, max_length=3)) == 1
