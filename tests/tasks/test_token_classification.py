@@ -165,6 +165,6 @@ def test_no_tags():
 
 def test_rows_without_room_for_a_token(tokenizer):
     examples = TokenExamples([["a"]], [["O"]])
-    with pytest.raises(InputError, match="at least one token.*Received: 2 tokens"):
+    with pytest.raises(InputError, match=r"at least one token.*Received: 2 tokens"):
         TASK.encode(examples, tokenizer, CONFIG, max_length=2)
     assert len(TASK.encode(examples, tokenizer, CONFIG, max_length=3)) == 1
