@@ -9,6 +9,12 @@ import { SqueezeBertTokenizer } from "./tokenizer.js";
 
 const HEAD = "SqueezeBertForSequenceClassification";
 
+// LiteRT.js looks for its .wasm beside the script of the worker, unless it is told.
+const WASM = new URL("litert/wasm/", import.meta.url);
+self.Module = { locateFile: (name) => new URL(name, WASM).href };
+/** It loads while the model is still on its way. */
+const runtime = loadLiteRt(WASM.href);
+
 /**
  * @typedef {object} Classification
  * @property {import("./scores.js").Answer} answer
@@ -25,8 +31,10 @@ export class Classifier {
   #config;
   #tokenizer;
 
-  /** Tokens of a row. */
+  /** @type {number} Tokens of a row. */
   length;
+  /** @type {string[]} The names of the labels. */
+  labels;
 
   /**
    * @param {File} file A .tflite for sequence classification, from `squeezebert export`.
@@ -34,7 +42,6 @@ export class Classifier {
    * @throws {InputError} It is not one that can run here.
    */
   static async open(file) {
-    const runtime = liteRt();
     const [bytes, table] = await Promise.all([file.arrayBuffer(), codePoints()]);
     const { config, tokenizerConfig, vocabulary } = await readTfliteFile(bytes);
     checkHead(config);
@@ -48,15 +55,10 @@ export class Classifier {
     this.#config = config;
     this.#tokenizer = tokenizer;
     this.#model = model;
-    this.#inputs = model.getInputDetails();
+    this.labels = labelNames(config);
+    this.#inputs = inputsOf(model);
     this.#output = outputOf(model, this.labels);
-    this.length = this.#inputs[0].shape.at(-1);
-    this.#check();
-  }
-
-  /** The names of the labels. */
-  get labels() {
-    return labelNames(this.#config);
+    this.length = this.#inputs[0].shape[1];
   }
 
   /**
@@ -113,22 +115,6 @@ export class Classifier {
     for (const tensor of Object.values({ ...inputs, ...outputs })) tensor.delete();
     return values;
   }
-
-  #check() {
-    const expected = ["input_ids", "attention_mask", "token_type_ids"];
-    for (const { name, dtype, shape } of this.#inputs) {
-      const fits =
-        expected.includes(name) &&
-        dtype === "int32" &&
-        shape.length === 2 &&
-        shape[1] === this.length;
-      if (fits) continue;
-      throw new InputError(
-        `The inputs must be ${expected.join(", ")}: int32 (batch, tokens). ` +
-          `Received: ${name}, ${dtype} (${shape.join(", ")})`,
-      );
-    }
-  }
 }
 
 function checkHead({ architectures }) {
@@ -138,6 +124,20 @@ function checkHead({ architectures }) {
     "This page classifies texts, and this model has another head: config.json in it " +
       `must name ${HEAD}. Received: ${name ?? "no `architectures`"}`,
   );
+}
+
+function inputsOf(model) {
+  const expected = ["input_ids", "attention_mask", "token_type_ids"];
+  const inputs = model.getInputDetails();
+  for (const { name, dtype, shape } of inputs) {
+    const isKnown = expected.includes(name) && dtype === "int32";
+    if (isKnown && shape.length === 2 && shape[1] === inputs[0].shape[1]) continue;
+    throw new InputError(
+      `The inputs must be ${expected.join(", ")}: int32 (batch, tokens). ` +
+        `Received: ${name}, ${dtype} (${shape})`,
+    );
+  }
+  return inputs;
 }
 
 /** The output that is read: logits, or what some exports have made of them. */
@@ -167,18 +167,6 @@ async function compiled(bytes) {
         `Received: ${error.message ?? error}`,
     );
   }
-}
-
-let runtime = null;
-
-/** LiteRT.js, which is loaded once. */
-function liteRt() {
-  // Its script looks for the .wasm beside the worker's, unless it is told.
-  self.Module = {
-    locateFile: (name) => new URL(`litert/wasm/${name}`, location.href).href,
-  };
-  runtime ??= loadLiteRt(new URL("litert/wasm/", location.href).href);
-  return runtime;
 }
 
 async function codePoints() {

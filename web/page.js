@@ -5,33 +5,28 @@ import { latest } from "./latest.js";
 import { keepOffline } from "./offline_page.js";
 import { RemoteClassifier } from "./remote_classifier.js";
 
-const [text, textPair, second, pairButton, openButton, fileInput] = find(
-  "text",
-  "text-pair",
-  "second",
-  "pair",
-  "open",
-  "file",
-);
-const [facts, cost, cut, hint, problem] = find(
-  "facts",
-  "cost",
-  "cut",
-  "hint",
-  "problem",
-);
-const [section, list, more, spoken] = find("answer", "scores", "all", "spoken");
-const [offline] = find("offline");
-const view = new AnswerView({ section, list, more, spoken });
+const element = (id) => document.getElementById(id);
+const text = element("text");
+const textPair = element("text-pair");
+const second = element("second");
+const pairButton = element("pair");
+const fileInput = element("file");
+const facts = element("facts");
+const cost = element("cost");
+const cut = element("cut");
+const problem = element("problem");
+const section = element("answer");
+const view = new AnswerView({
+  section,
+  list: element("scores"),
+  more: element("all"),
+  spoken: element("spoken"),
+});
 const number = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 /** Characters of a text that tell where it was cut. */
 const EXCERPT = 28;
 
 let classifier = null;
-
-function find(...ids) {
-  return ids.map((id) => document.getElementById(id));
-}
 
 // === Texts
 
@@ -51,7 +46,7 @@ const classify = latest(async () => {
 });
 
 function showAnswer(texts, classification) {
-  hint.hidden = classification !== null;
+  element("hint").hidden = classification !== null;
   cut.hidden = !classification?.ends;
   if (classification === null) {
     cost.textContent = "";
@@ -59,7 +54,8 @@ function showAnswer(texts, classification) {
     return;
   }
   const { answer, tokens, ends, milliseconds } = classification;
-  cost.textContent = `${tokens} of ${classifier.length} tokens · ${number.format(milliseconds)} ms`;
+  const time = `${number.format(milliseconds)} ms`;
+  cost.textContent = `${tokens} of ${classifier.length} tokens · ${time}`;
   if (ends) {
     const places = ends.map((end, i) => excerpt(texts[i].slice(0, end)));
     cut.textContent =
@@ -108,7 +104,7 @@ const openModel = latest(async (file) => {
   facts.textContent = "Loading the model…";
   const former = classifier;
   try {
-    classifier = await RemoteClassifier.open(await file);
+    classifier = await RemoteClassifier.open(file);
   } catch (error) {
     showProblem(error);
   }
@@ -142,7 +138,7 @@ async function servedModel() {
 
 for (const input of [text, textPair]) input.addEventListener("input", answerAnew);
 pairButton.addEventListener("click", toggleSecond);
-openButton.addEventListener("click", () => fileInput.click());
+element("open").addEventListener("click", () => fileInput.click());
 fileInput.addEventListener("change", () => {
   if (fileInput.files.length > 0) openModel(fileInput.files[0]);
   fileInput.value = ""; // so that the same file can be chosen again
@@ -162,4 +158,4 @@ for (const [event, isOver] of [
 }
 
 await openModel(servedModel());
-if (classifier) offline.hidden = !(await keepOffline(classifier.sources));
+if (classifier) element("offline").hidden = !(await keepOffline(classifier.sources));

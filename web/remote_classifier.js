@@ -17,14 +17,14 @@ export class RemoteClassifier {
   sources;
 
   /**
-   * @param {File} file A .tflite.
+   * @param {File | Promise<File>} file A .tflite; the worker starts before it is there.
    * @returns {Promise<RemoteClassifier>}
    * @throws {InputError} It is not one that can run here.
    */
   static async open(file) {
     const remote = new RemoteClassifier();
     try {
-      return Object.assign(remote, await remote.#ask("open", file));
+      return Object.assign(remote, await remote.#ask("open", await file));
     } catch (error) {
       remote.close();
       throw error;
