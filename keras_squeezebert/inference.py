@@ -24,7 +24,7 @@ class LoadedModel:
         config: Its `SqueezeBertConfig`.
         tokenizer: Its `SqueezeBertTokenizerFast`.
         model: A Keras model, a `LiteRTModel` or a `SavedModel`, which
-            `model_outputs` runs; or a `LiteRTTextModel`, which `text_outputs` does.
+            `model_outputs` runs; or a `LiteRTTextModel`, which takes texts.
         max_length: Most tokens that it takes.
     """
 
