@@ -37,6 +37,9 @@ MACHINE = HERE / ".arm64"
 # matrices, and all that qemu knows.
 CPUS = ("cortex-a53", "cortex-a76", "cortex-a710", "max")
 
+# The form for TFLite's own kernels, which then run it.
+REFERENCE = "float32, reference"
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -131,7 +134,7 @@ def _forms(model, rows):
         calibrate(calibrated[scheme], [inputs], progress=False)
     return {
         "float32": (model, {}),
-        "float32, reference": (model, {"runtime": "reference"}),
+        REFERENCE: (model, {"runtime": "reference"}),
         "float16": (model, {"quantization": "float16"}),
         "dynamic_ptq": (model, {"quantization": "dynamic_ptq"}),
         "mixed": (calibrated["mixed"], {}),
@@ -155,22 +158,30 @@ def write_inputs(folder: Path, paths: Sequence[Path], rows: int) -> None:
 # === Runs
 
 
-def run_here(folder: Path, names: Sequence[str]) -> None:
-    _run([sys.executable], folder, names)
+def kernels_of(group: str) -> str:
+    """What runs a group of files, as `infer.py` has it: what they were made for."""
+    return "builtin" if group == REFERENCE else "xnnpack"
 
 
-def run_on_arm64(folder: Path, names: Sequence[str], cpu: str) -> Counter:
+def run_here(folder: Path, names: Sequence[str], kernels: str = "xnnpack") -> None:
+    _run([sys.executable], folder, names, kernels)
+
+
+def run_on_arm64(
+    folder: Path, names: Sequence[str], cpu: str, kernels: str = "xnnpack"
+) -> Counter:
     """Runs files on a processor of qemu's, and counts the instructions met."""
     log = folder / "instructions.log"
     python = MACHINE / "usr/bin/python3.11"
     qemu = [MACHINE / "qemu-aarch64", "-cpu", cpu, "-L", MACHINE]
     packages = ["-E", f"PYTHONPATH={MACHINE / 'packages'}"]
-    _run([*qemu, *packages, "-d", "in_asm", "-D", log, python], folder, names)
+    _run([*qemu, *packages, "-d", "in_asm", "-D", log, python], folder, names, kernels)
     return count_instructions(log)
 
 
-def _run(python, folder, names):
-    command = [*map(str, python), str(HERE / "infer.py"), str(folder), *names]
+def _run(python, folder, names, kernels):
+    script = [HERE / "infer.py", folder, kernels, *names]
+    command = [*map(str, python), *map(str, script)]
     finished = subprocess.run(command, capture_output=True, text=True)
     if finished.returncode:
         raise click.ClickException(
@@ -240,19 +251,19 @@ def difference(actual, expected, cpu, group, path) -> Difference:
 def compare(groups, folder, cpus, rows):
     """Yields a processor and a group at a time: differences, and instructions met."""
     expected = {}
-    for paths in groups.values():
+    for group, paths in groups.items():
         names = [path.stem for path in paths]
         for path in paths:
             target = folder / path.name
             if not target.exists():
                 target.symlink_to(path.resolve())
         write_inputs(folder, paths, rows)
-        run_here(folder, names)
+        run_here(folder, names, kernels_of(group))
         expected |= read_outputs(folder, names)
     for cpu in cpus:
         for group, paths in groups.items():
             names = [path.stem for path in paths]
-            instructions = run_on_arm64(folder, names, cpu)
+            instructions = run_on_arm64(folder, names, cpu, kernels_of(group))
             actual = read_outputs(folder, names)
             yield (
                 [
