@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from every_head import letters
-from the_page import Page
+from the_page import visit
 from tiny import ONE_LAYER, make_inputs, make_model
 
 from keras_squeezebert.cli.serve import listening_socket
@@ -126,14 +126,7 @@ def stars(tmp_path_factory):
 @pytest.fixture
 def open_page(browser):
     """A function from an address to a `Page` there, in a browser that knows nothing."""
-    contexts = []
-
-    def opened(url, **options):
-        context = browser.new_context(**options)
-        context.set_default_timeout(20_000)
-        contexts.append(context)
-        return Page(context.new_page(), url).open()
-
-    yield opened
-    for context in contexts:
-        context.close()
+    with contextlib.ExitStack() as visits:
+        yield lambda url, **options: visits.enter_context(
+            visit(browser, url, **options)
+        )

@@ -2,12 +2,20 @@
 
 import pytest
 from packed import repacked
+from the_page import visit
 
 
 @pytest.fixture(scope="module")
 def site(tflite, serve):
     with serve(tflite("float32")[1]) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def page(site, browser):
+    """One page for all tests, which bears one bad file after the other."""
+    with visit(browser, site) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +67,10 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("kind", BAD_FILES)
-def test_a_bad_file_is_told(kind, site, tflite, open_page, tmp_path):
+def test_a_bad_file_is_told(kind, page, tflite, tmp_path):
     write, message = BAD_FILES[kind]
     bad = tmp_path / "bad.tflite"
     write(tflite("float32")[1], bad)
-    page = open_page(site)
     page.type("ab c")
     former = page.scores()
     page.choose(bad)
@@ -78,8 +85,7 @@ def test_a_bad_file_is_told(kind, site, tflite, open_page, tmp_path):
     assert page.faults == []
 
 
-def test_another_head_is_told(site, other_head, open_page):
-    page = open_page(site)
+def test_another_head_is_told(page, other_head):
     page.choose(other_head)
     assert page.shown("problem").endswith("Received: SqueezeBertForTokenClassification")
 
@@ -96,8 +102,7 @@ def test_a_served_file_that_is_bad(serve, other_head, tflite, open_page):
         assert len(page.scores()) == 6
 
 
-def test_a_file_is_dropped(site, open_page):
-    page = open_page(site)
+def test_a_file_is_dropped(page):
     transfer = page.tab.evaluate_handle(
         """async () => {
             const model = await (await fetch("model.tflite")).blob();

@@ -1,5 +1,18 @@
 """Page: what a user does with the page in a browser, and sees there."""
 
+import contextlib
+
+
+@contextlib.contextmanager
+def visit(browser, url, **options):
+    """The page, in a browser that knows nothing; `options` are those of a context."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(20_000)
+    try:
+        yield Page(context.new_page(), url).open()
+    finally:
+        context.close()
+
 
 class Page:
     """The page in a tab, and what a user does there."""
