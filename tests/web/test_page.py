@@ -36,10 +36,10 @@ def by_label(config, scores):
     return dict(zip(config.id2label.values(), scores.tolist(), strict=True))
 
 
-def assert_shown(page, expected):
+def assert_shown(page, expected, tolerance=1e-5):
     """That the page shows these scores, the best first."""
     shown = page.scores()
-    assert shown == pytest.approx(expected, abs=1e-5)
+    assert shown == pytest.approx(expected, abs=tolerance)
     assert list(shown.values()) == sorted(shown.values(), reverse=True)
     written = [row.split("\n")[1] for row in page.rows()]
     assert written == [f"{score:.1%}" for score in shown.values()]
@@ -56,7 +56,9 @@ def test_answers_are_those_of_python(scheme, tflite, serve, open_page):
         page.show_all()
         for text in TEXTS:
             page.type(text)
-            assert_shown(page, probabilities(path, text))
+            # Products of int8 are rounded as the processor likes ("relaxed SIMD").
+            tolerance = 1e-5 if scheme == "float32" else 0.02
+            assert_shown(page, probabilities(path, text), tolerance)
             if scheme == "float32":
                 inputs = letters()([text], max_length=length, padding="max_length")
                 (row,) = softmax(model.predict_on_batch(inputs))
