@@ -205,7 +205,7 @@ def _print_ops(op_counts):
     total = sum(kind.count for kind in op_counts)
     click.echo(f"\nOperations: {total}")
     for kind in op_counts:
-        click.echo(f"  {kind.count:5}  {kind.op:20}{kind.signature}")
+        click.echo(f"  {kind.count:5}  {kind.op:19} {kind.signature}")
 
 
 def _print_islands(islands):

@@ -1,6 +1,8 @@
 """benchmarks/arm64: exported files on emulated ARM64 processors."""
 
+import json
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +149,25 @@ def test_without_the_machine(compare, tmp_path, monkeypatch):
     finished = CliRunner().invoke(compare.main, [])
     assert finished.exit_code == 1
     assert "First run" in finished.output and "setup" in finished.output
+
+
+@emulated
+def test_report(compare, exported, tmp_path, monkeypatch):
+    path, report = exported(CLASSIFIER)[1], tmp_path / "report.json"
+    command = [str(path), "--cpu", DOT_PRODUCTS, "--rows", "4", "--json", str(report)]
+    finished = CliRunner().invoke(compare.main, command)
+    assert finished.exit_code == 0, finished.output
+    content = json.loads(report.read_text())
+    assert content["versions"]["ai-edge-litert"] == version("ai-edge-litert")
+    (difference,) = content["differences"]
+    assert difference["file"] == path.stem and difference["is_close"]
+    assert 0 < difference["largest"] < 1e-5
+    assert content["instructions"][0]["fmla"] > 100
+
+    strict = compare.Limits(largest=0, mean_steps=1, agreement=1)
+    monkeypatch.setitem(compare.LIMITS, "float", strict)
+    finished = CliRunner().invoke(compare.main, command)
+    assert finished.exit_code == 1 and "Too far: " in finished.output
 
 
 @emulated
