@@ -1,4 +1,4 @@
-"""How soon the page of `squeezebert web` answers: when new, then at each keystroke.
+"""How soon the page of `squeezebert web` answers, and whether it is right.
 
     pip install playwright
     python benchmarks/web.py demo-output/model-mixed.tflite
@@ -7,10 +7,12 @@ Each round is a browser that has never seen the page. It types at once; the firs
 is timed from the start of the navigation until it stands in the page. Keystrokes are
 queries of CLINC150, each timed from its key until the answer stands in the page, and
 until the screen has been painted with it. Chromium is headless; server and browser
-share this machine.
+share this machine. At the end the page's labels of many queries are compared with those
+that LiteRT gives in Python.
 """
 
 import contextlib
+import functools
 import json
 import shutil
 import subprocess
@@ -22,6 +24,7 @@ import numpy as np
 
 from keras_squeezebert.demo.surroundings import surroundings
 from keras_squeezebert.files import write_json
+from keras_squeezebert.tflite import LiteRTModel
 
 # In the page: when keys were pressed, and when their answers stood there.
 WATCH = """
@@ -42,6 +45,19 @@ addEventListener("DOMContentLoaded", () => {
   }).observe(answer, { attributes: true });
 });
 """
+# In the page, too: the labels of texts by the model that it was served.
+CLASSIFY = """async (texts) => {
+  const { RemoteClassifier } = await import("/squeezebert/remote_classifier.js");
+  const model = await (await fetch("/squeezebert/model.tflite")).blob();
+  const classifier = await RemoteClassifier.open(new File([model], "model.tflite"));
+  const labels = [];
+  for (const text of texts) {
+    const { answer } = await classifier.classify(text);
+    labels.push(answer.scores[0].label);
+  }
+  classifier.close();
+  return labels;
+}"""
 CHROMIUM_OPTIONS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update"),
@@ -92,6 +108,18 @@ def visit(browser, url, queries):
     }
 
 
+def equal_labels(browser, url, model, texts):
+    """How many texts the page gives the label that LiteRT gives them in Python."""
+    tab = browser.new_page()
+    tab.goto(url)
+    labels = tab.evaluate(CLASSIFY, texts)
+    tab.close()
+    litert = LiteRTModel(model)
+    best = litert.predict(texts)["logits"].argmax(-1)
+    expected = [litert.config.id2label[i] for i in best.tolist()]
+    return sum(a == b for a, b in zip(labels, expected, strict=True))
+
+
 def summary(values):
     """Median, 95th percentile and largest."""
     return {
@@ -117,8 +145,9 @@ def print_table(model, results):
 @click.argument("models", nargs=-1, required=True, type=click.Path(exists=True))
 @click.option("--rounds", default=5, show_default=True, help="New browsers.")
 @click.option("--queries", default=4, show_default=True, help="Typed in each.")
+@click.option("--compare", default=1100, show_default=True, help="Queries to compare.")
 @click.option("--json", "json_path", help="Where to write the figures.")
-def main(models, rounds, queries, json_path):
+def main(models, rounds, queries, compare, json_path):
     from playwright.sync_api import sync_playwright
 
     from keras_squeezebert.data import load_clinc150
@@ -126,22 +155,31 @@ def main(models, rounds, queries, json_path):
     texts = load_clinc150("test").texts
     results = {}
     with sync_playwright() as playwright:
+        launch = functools.partial(
+            playwright.chromium.launch,
+            executable_path=shutil.which("chromium"),
+            args=CHROMIUM_OPTIONS,
+        )
         for model in models:
             visits = []
             with served(model) as url:
                 for i in range(rounds):
-                    browser = playwright.chromium.launch(
-                        executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS
-                    )
-                    chosen = texts[i * 250 :: 50][:queries]
-                    visits.append(visit(browser, url, chosen))
-                    version = browser.version
+                    browser = launch()
+                    typed = texts[i * 250 :: 50][:queries]
+                    visits.append(visit(browser, url, typed))
                     browser.close()
+                browser = launch()
+                chosen = texts[:: len(texts) // compare][:compare]
+                equal = equal_labels(browser, url, model, chosen)
+                version = browser.version
+                browser.close()
             results[model] = {
                 name: summary(np.concatenate([visit[name] for visit in visits]))
                 for name in visits[0]
             }
             print_table(model, results[model])
+            click.echo(f"  {equal} of {len(chosen)} labels equal LiteRT's in Python")
+            results[model]["equal labels"] = [equal, len(chosen)]
     around = surroundings()
     around["versions"]["chromium"] = version
     around = {name: around[name] for name in ("machine", "versions", "date")}

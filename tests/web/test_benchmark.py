@@ -20,13 +20,13 @@ def test_the_benchmark_runs(tflite, browser, tmp_path, monkeypatch):
     except InputError as error:
         pytest.skip(str(error))
     _, path = tflite("float32")
-    options = ("--rounds", "1", "--queries", "1", "--json", tmp_path / "web.json")
-    finished = subprocess.run(
-        [sys.executable, SCRIPT, path, *options], capture_output=True, text=True
-    )
+    command = [sys.executable, SCRIPT, path, "--json", tmp_path / "web.json"]
+    command += ["--rounds", "1", "--queries", "1", "--compare", "20"]
+    finished = subprocess.run(command, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr[-4000:]
     assert "first answer" in finished.stdout
     ((_, results),) = json.loads((tmp_path / "web.json").read_text())["models"].items()
     assert results["first answer"]["count"] == 1
     typed = results["keystroke to answer"]["count"]
     assert typed > 10
+    assert results["equal labels"] == [20, 20]
