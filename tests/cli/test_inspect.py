@@ -53,7 +53,7 @@ def test_tables(workspace):
         "  scheme  mixed\n",
         "  CONV_2D             int8×int8→int8\n",
         "DEQUANTIZE encoder_layer_*/attention … QUANTIZE encoder_layer_*/attention",
-        "operations, in 1 piece\n  left to TFLite's own kernels: 2 GATHER",
+        "operations, in 1 piece\n  left to TFLite's own kernels: 2 MINIMUM, 2 MAXIMUM",
         "  encoder_layer_0/attention/query",
         f"  file                    {size:14,}\n",
     ):
@@ -69,9 +69,9 @@ def test_tables_of_a_float_file(workspace):
 def test_json(workspace):
     values = inspected("mixed.tflite", workspace=workspace)
     assert list(values) == [
-        *("path", "bytes", "inputs", "outputs", "packed_files", "architecture"),
-        *("config", "scheme", "op_counts", "float_islands", "xnnpack", "kernels"),
-        "parts",
+        *("path", "bytes", "inputs", "outputs", "packed_files", "metadata"),
+        *("architecture", "config", "scheme", "op_counts", "float_islands"),
+        *("xnnpack", "kernels", "parts"),
     ]
     assert values["xnnpack"]["count"] == 1
     assert set(values["kernels"][0]) == {

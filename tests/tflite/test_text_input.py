@@ -13,6 +13,7 @@ from command_line import run as run_command
 from tiny import HEADS, ONE_LAYER, make_inputs, make_model, run
 
 from keras_squeezebert import SqueezeBertTokenizerFast
+from keras_squeezebert.cli.web import check_model
 from keras_squeezebert.data import load_clinc150
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.tflite import (
@@ -276,6 +277,11 @@ def test_the_wrong_class_for_a_file(exported, model, tmp_path):
         LiteRTModel(exported()[1])
     with pytest.raises(InputError, match="No such file"):
         LiteRTTextModel(tmp_path / "missing.tflite")
+
+
+def test_the_page_takes_ids(exported):
+    with pytest.raises(InputError, match="without --text-input"):
+        check_model(exported()[1])
 
 
 def test_without_tensorflow_text(exported, monkeypatch):
