@@ -2,35 +2,23 @@
 
 import contextlib
 import functools
-import shutil
-import threading
-import time
 from pathlib import Path
 
 import pytest
+from chromium import chromium, chromium_path, served
 from every_head import letters
 from the_page import visit
 from tiny import ONE_LAYER, make_inputs, make_model
 
-from keras_squeezebert.cli.serve import listening_socket
 from keras_squeezebert.quantization.scheme import SCHEMES
 from keras_squeezebert.tflite import calibrate, export_tflite, quantize_aware
+from keras_squeezebert.web.app import web_app
 from keras_squeezebert.web.litert_js import arrange
 
 ROOT = Path(__file__).parents[2]
 SEQ = 16
 LABELS = ["red", "orange", "yellow", "green", "blue", "indigo", "violet", "λευκό"]
 ARCHITECTURE = "SqueezeBertForSequenceClassification"
-# As root, and where there is no network but this machine's own.
-CHROMIUM_OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="session")
@@ -51,46 +39,17 @@ def litert_js(node_modules, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def browser():
-    sync_api = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed"
-    )
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
+    pytest.importorskip("playwright", reason="playwright is not installed")
+    if chromium_path() is None:
         pytest.skip("chromium is not on the PATH")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=CHROMIUM_OPTIONS
-        )
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
 def serve(litert_js):
     """A function from a model to a context in which the page is at an address."""
-    uvicorn = pytest.importorskip("uvicorn", reason="the extra `serve` is missing")
-    from keras_squeezebert.web.app import PREFIX, web_app
-
-    @contextlib.contextmanager
-    def served(model):
-        listener = listening_socket("127.0.0.1", 0)
-        config = uvicorn.Config(
-            web_app(model, litert_js),
-            log_level="error",
-            timeout_graceful_shutdown=1,
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}{PREFIX}/"
-        finally:
-            server.should_exit = True
-            thread.join()
-
-    return served
+    return lambda model: served(web_app(model, litert_js))
 
 
 @pytest.fixture(scope="session")
