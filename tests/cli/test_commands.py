@@ -256,7 +256,7 @@ MISTAKES = {
     ),
     "a foreign .tflite": (
         ("predict", "train.csv", "text"),
-        ["train.csv", "not a .tflite"],
+        ["train.csv", "train.csv: Not a .tflite file"],
     ),
     "a sequence length past the positions": (
         ("export", "tiny", "long.tflite", "--sequence-length", 513),
@@ -328,5 +328,5 @@ def test_a_user_sees_no_notes_of_tensorflow(workspace):
 def test_a_mistake_ends_the_process_with_2(workspace):
     finished = run_process("predict", "tiny/vocab.txt", "text", cwd=workspace)
     assert finished.returncode == 2
-    assert finished.stderr.startswith("Error: tiny/vocab.txt is not a .tflite")
+    assert finished.stderr.startswith("Error: tiny/vocab.txt: Not a .tflite file")
     assert finished.stderr.count("\n") == 1
