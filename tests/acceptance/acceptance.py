@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +40,16 @@ from keras_squeezebert.training import batches
 
 HERE = Path(__file__).parent
 
-FORMS = ("float32", "float16", "dynamic_ptq", "mixed", "int8")
+GPU = "float32, for the GPU"
+# By name what `export_tflite` is asked for.
+FORMS = {
+    "float32": {"quantization": "float32"},
+    GPU: {"quantization": "float32", "runtime": "gpu"},
+    "float16": {"quantization": "float16"},
+    "dynamic_ptq": {"quantization": "dynamic_ptq"},
+    "mixed": {},
+    "int8": {},
+}
 # Of the sentences that a client must label as Keras does.
 LEAST = 0.995
 
@@ -53,11 +62,13 @@ class Client:
         name: What it is called.
         answers: From a path and texts to a label and a score for each.
         takes_ids: Whether the ids are those of this package's tokenizers.
+        forms: Of the files that it takes.
     """
 
     name: str
     answers: Callable
     takes_ids: bool
+    forms: Collection[str] = tuple(FORMS)
 
 
 # === Clients
@@ -104,6 +115,13 @@ def clients(tokenizer, labels):
         found.append(Client(name, of_interpreter(run, tokenizer, labels), True))
     run = of_interpreter(interpreters.compiled, tokenizer, labels)
     found.append(Client("LiteRT, CompiledModel", run, True))
+    name = "LiteRT on a software GPU"
+    if interpreters.SOFTWARE_GPU.exists():
+        run = functools.partial(interpreters.compiled, accelerator="GPU")
+        run = of_interpreter(run, tokenizer, labels)
+        found.append(Client(name, run, True, forms=[GPU]))
+    else:
+        missing.append(name)
 
     for name, environment, *program in (
         ("MediaPipe", ".mediapipe", "mediapipe_python.py"),
@@ -143,15 +161,15 @@ def exported(folder, tokenizer, demo):
     )
     sources = {"mixed": mixed, "int8": int8}
     files = {}
-    for form in FORMS:
+    for form, options in FORMS.items():
         source = sources.get(form, model)
         path = export_tflite(
             source,
             folder / f"{form}.tflite",
             SEQUENCE_LENGTH,
-            quantization=form,
             probabilities=True,
             tokenizer=tokenizer,
+            **options,
         )
         files[form] = (source, path)
     return files
@@ -180,7 +198,7 @@ def compared(client, form, path, texts, labels, leads):
         if answer[0] != label
     ]
     same = 1 - len(different) / len(texts)
-    least = 1.0 if client.takes_ids and form == "float32" else LEAST
+    least = 1.0 if client.takes_ids and form in ("float32", GPU) else LEAST
     return {
         "client": client.name,
         "form": form,
@@ -276,19 +294,21 @@ def main(demo, sentences, output):
         labels = list(files["float32"][0].config.id2label.values())
         found, missing = clients(tokenizer, labels)
         results = []
-        with tqdm(total=len(files) * len(found), unit=" files") as bar:
+        total = sum(len(client.forms) for client in found)
+        with tqdm(total=total, unit=" files") as bar:
             for form, (model, path) in files.items():
                 expected = keras_answers(model, tokenizer, texts)
                 for client in found:
-                    bar.set_description(f"{client.name}, {form}")
-                    results.append(compared(client, form, path, texts, *expected))
-                    bar.update()
+                    if form in client.forms:
+                        bar.set_description(f"{client.name}, {form}")
+                        results.append(compared(client, form, path, texts, *expected))
+                        bar.update()
         if "Task Library" not in missing:
             results.append(questions_answered(folder, sentences))
     for result in results:
         mark = "" if result["passed"] else "  too few"
         click.echo(
-            f"{result['client']:28}{result['form']:14}{result['same']:8.2%} of "
+            f"{result['client']:28}{result['form']:22}{result['same']:8.2%} of "
             f"{result['sentences']} as Keras{mark}"
         )
     for client in missing:

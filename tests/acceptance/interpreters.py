@@ -1,5 +1,8 @@
 """LiteRT in Python, with every way of running a graph that a machine like this has."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.hardware_accelerator import HardwareAccelerator
@@ -22,9 +25,20 @@ def interpreted(path, rows, kernels):
     return [next(iter(run(**row).values()))[0] for row in rows]
 
 
-def compiled(path, rows):
-    """Outputs of the CompiledModel, the API that is to follow the Interpreter."""
-    model = CompiledModel.from_file(str(path), hardware_accel=HardwareAccelerator.CPU)
+# A Vulkan on the processor, which comes with Debian's Chromium.
+SOFTWARE_GPU = Path("/usr/lib/chromium/vk_swiftshader_icd.json")
+
+
+def compiled(path, rows, accelerator="CPU"):
+    """Outputs of the CompiledModel, the API that is to follow the Interpreter.
+
+    With the accelerator GPU nothing of the graph is left to the CPU: LiteRT says so.
+    """
+    if accelerator == "GPU":
+        os.environ["VK_ICD_FILENAMES"] = str(SOFTWARE_GPU)
+    model = CompiledModel.from_file(
+        str(path), hardware_accel=HardwareAccelerator[accelerator]
+    )
     ports = model.get_signature_list()[SIGNATURE]
     inputs = {
         name: model.create_input_buffer_by_name(SIGNATURE, name)
