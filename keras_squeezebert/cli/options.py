@@ -87,6 +87,28 @@ def data_columns(command):
     return text_column(label_column(text_pair_column(command)))
 
 
+def listening_address(port: int) -> Callable:
+    """`--host` and `--port` of a server, with a default for the second."""
+
+    def decorated(command):
+        return click.option(
+            "--host",
+            default="127.0.0.1",
+            show_default=True,
+            help="Address to listen on; 0.0.0.0 lets other machines in.",
+        )(
+            click.option(
+                "--port",
+                default=port,
+                show_default=True,
+                type=click.IntRange(0, 65535),
+                help="0 takes any that is free.",
+            )(command)
+        )
+
+    return decorated
+
+
 def print_json(values: Any) -> None:
     """Prints values; what JSON cannot hold, an infinite perplexity, as null."""
     if isinstance(values, dict):

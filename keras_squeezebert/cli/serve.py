@@ -8,25 +8,13 @@ import click
 
 from keras_squeezebert.cli.extras import check_extra
 from keras_squeezebert.cli.heads import all_serve_options, check_options, head_of
-from keras_squeezebert.cli.options import row_length
+from keras_squeezebert.cli.options import listening_address, row_length
 from keras_squeezebert.errors import InputError
 
 
 @click.command()
 @click.argument("model_dir")
-@click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    help="Address to listen on; 0.0.0.0 lets other machines in.",
-)
-@click.option(
-    "--port",
-    default=8501,
-    show_default=True,
-    type=click.IntRange(0, 65535),
-    help="0 takes any that is free.",
-)
+@listening_address(port=8501)
 @click.option(
     "--name", help="The model's in the address.  [default: that of MODEL_DIR]"
 )
