@@ -3,12 +3,12 @@
 import ipaddress
 import os
 import webbrowser
-import zipfile
 
 import click
 
 from keras_squeezebert.cli.extras import check_extra
 from keras_squeezebert.cli.heads import head_of
+from keras_squeezebert.cli.options import listening_address
 from keras_squeezebert.cli.serve import listening_socket
 from keras_squeezebert.config import CONFIG_FILE
 from keras_squeezebert.errors import InputError
@@ -16,19 +16,7 @@ from keras_squeezebert.errors import InputError
 
 @click.command()
 @click.argument("model", metavar="MODEL.tflite")
-@click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    help="Address to listen on; 0.0.0.0 lets other machines in.",
-)
-@click.option(
-    "--port",
-    default=8502,
-    show_default=True,
-    type=click.IntRange(0, 65535),
-    help="0 takes any that is free.",
-)
+@listening_address(port=8502)
 @click.option(
     "--open/--no-open",
     "opens",
@@ -82,6 +70,8 @@ def check_model(path: str | os.PathLike) -> None:
         InputError: It is no `.tflite` that runs, has another head, or no vocabulary.
     """
     from keras_squeezebert.inference import load_model
+    from keras_squeezebert.tflite.companions import VOCABULARY_FILE
+    from keras_squeezebert.tflite.graph_file import read_graph
     from keras_squeezebert.tflite.text_interpreter import takes_text
 
     if not os.path.isfile(path):
@@ -100,17 +90,11 @@ def check_model(path: str | os.PathLike) -> None:
             "The page cuts the text into word pieces itself: it needs a model of ids, "
             f"without --text-input. Received: {path}, which takes text"
         )
-    missing = [name for name in (CONFIG_FILE, "vocab.txt") if name not in _packed(path)]
+    files = read_graph(path).packed_files
+    missing = [name for name in (CONFIG_FILE, VOCABULARY_FILE) if name not in files]
     if missing:
         raise InputError(
             "The page gets nothing but the .tflite, so config and vocabulary must be "
             "packed into it, as `squeezebert export` does. Received: "
             f"{path}, without {missing[0]}"
         )
-
-
-def _packed(path):
-    if not zipfile.is_zipfile(path):
-        return []
-    with zipfile.ZipFile(path) as archive:
-        return archive.namelist()
