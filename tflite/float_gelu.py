@@ -2,8 +2,9 @@
 
 import copy
 
-import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
+
+from keras_squeezebert.tflite.graph_file import packed
 
 
 def float_gelu(content: bytes) -> bytes:
@@ -29,9 +30,7 @@ def float_gelu(content: bytes) -> bytes:
             else:
                 operators.append(operator)
         graph.operators = operators
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return packed(model, len(content))
 
 
 def _is_int8_gelu(model, graph, operator):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
@@ -144,6 +145,13 @@ def subgraphs(model: schema.Model) -> list[Subgraph]:
     return [
         _subgraph(model, model.Subgraphs(s)) for s in range(model.SubgraphsLength())
     ]
+
+
+def packed(model: schema.ModelT, size: int) -> bytes:
+    """The .tflite of a model in the schema's object form, of about so many bytes."""
+    builder = flatbuffers.Builder(size)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
 
 
 def _archive(path, size):

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
@@ -12,7 +11,7 @@ from keras_squeezebert.config import SqueezeBertConfig
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.labels import problem_type
 from keras_squeezebert.tflite.companions import VOCABULARY_FILE
-from keras_squeezebert.tflite.graph_file import METADATA_ENTRY
+from keras_squeezebert.tflite.graph_file import METADATA_ENTRY, packed
 from keras_squeezebert.tflite.metadata_tables import (
     TENSOR_AXIS_LABELS,
     VOCABULARY,
@@ -195,6 +194,4 @@ def _with_buffer(model, content, size):
     model.buffers.append(buffer)
     entry.name, entry.buffer = METADATA_ENTRY, len(model.buffers) - 1
     model.metadata = [*(model.metadata or []), entry]
-    builder = flatbuffers.Builder(size)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return packed(model, size)
