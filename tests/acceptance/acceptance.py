@@ -12,7 +12,6 @@ those that Keras's logits lead to by the Task Library's rules.
 import functools
 import importlib.util
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,9 +19,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+import browser
 import click
+import interpreters
 import keras
 import numpy as np
+from chromium import chromium_path
 from tqdm import tqdm
 
 from keras_squeezebert import (
@@ -107,8 +109,6 @@ def of_interpreter(run, tokenizer, labels, **settings):
 
 def clients(tokenizer, labels):
     """Those that are here, and the names of those that are not."""
-    import interpreters
-
     found, missing = [], []
     for name in interpreters.KERNELS:
         run = functools.partial(interpreters.interpreted, kernels=name)
@@ -133,9 +133,7 @@ def clients(tokenizer, labels):
         else:
             missing.append(name)
 
-    if shutil.which("chromium") and importlib.util.find_spec("playwright"):
-        import browser
-
+    if chromium_path() and importlib.util.find_spec("playwright"):
         for name, script, takes_ids in (
             ("LiteRT.js in Chromium", browser.LITERT_JS, True),
             ("MediaPipe in Chromium", browser.MEDIAPIPE_WEB, False),

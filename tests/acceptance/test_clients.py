@@ -1,12 +1,13 @@
 """Each client that `setup` has fetched answers as Keras does, on a tiny model."""
 
-import shutil
 import zipfile
 
 import acceptance
 import numpy as np
 import pytest
 from browser import MEDIAPIPE, MEDIAPIPE_WEB
+from browser import answers as browser_answers
+from chromium import chromium_path
 from tiny import ONE_LAYER, make_model
 
 from keras_squeezebert import SqueezeBertTokenizerFast
@@ -76,12 +77,11 @@ def test_task_library_answers_questions(tmp_path):
 
 
 def test_mediapipe_in_chromium(classifier):
-    if not (MEDIAPIPE.is_dir() and shutil.which("chromium")):
+    pytest.importorskip("playwright", reason="playwright is not installed")
+    if not (MEDIAPIPE.is_dir() and chromium_path()):
         pytest.skip("Chromium, or what tests/acceptance/setup fetches, is not there")
-    import browser
-
     path, scores = classifier
-    answers = browser.answers(path, TEXTS[:4], MEDIAPIPE_WEB)
+    answers = browser_answers(path, TEXTS[:4], MEDIAPIPE_WEB)
     assert_as_keras(answers, scores[:4])
 
 
