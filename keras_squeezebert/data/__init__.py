@@ -3,7 +3,7 @@
 from keras_squeezebert.data.choice_examples import ChoiceExamples
 from keras_squeezebert.data.clinc150 import OUT_OF_SCOPE, load_clinc150
 from keras_squeezebert.data.conll import read_conll
-from keras_squeezebert.data.documents import read_documents
+from keras_squeezebert.data.documents import read_documents, read_paragraphs
 from keras_squeezebert.data.examples import TextExamples, sorted_labels
 from keras_squeezebert.data.glue import GLUE, read_glue
 from keras_squeezebert.data.hub import read_dataset
@@ -28,6 +28,7 @@ __all__ = [
     "read_conll",
     "read_dataset",
     "read_documents",
+    "read_paragraphs",
     "read_examples",
     "read_glue",
     "read_squad",

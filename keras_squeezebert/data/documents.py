@@ -1,4 +1,4 @@
-"""read_documents: plain text for masked language modelling, without holding it."""
+"""read_documents, read_paragraphs: plain text to learn language from, line by line."""
 
 import gzip
 import logging
@@ -56,6 +56,30 @@ def read_documents(
         >>> list(read_documents(path))
         ['One paragraph.', 'Another one.']
     """
+    return (text for _, text in read_paragraphs(paths, errors, max_line_bytes))
+
+
+def read_paragraphs(
+    paths: str | os.PathLike | Sequence[str | os.PathLike],
+    errors: str = "strict",
+    max_line_bytes: int = 16 * 2**20,
+) -> Iterator[tuple[int, str]]:
+    """As :func:`read_documents`, where blank lines part documents of several lines.
+
+    Returns:
+        An iterator over `(document, paragraph)`: the number of the document, which
+        begins with each file and after blank lines, and the text of a line.
+
+    Raises:
+        InputError: As there.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "texts.txt"
+        >>> _ = path.write_text("A title\\nIts text.\\n\\nAnother title\\n")
+        >>> list(read_paragraphs(path))
+        [(0, 'A title'), (0, 'Its text.'), (1, 'Another title')]
+    """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     paths = [Path(path) for path in paths]
@@ -71,7 +95,7 @@ def read_documents(
     if not paths:
         raise InputError("`paths` must name a file at least. Received: paths=[]")
     openers = [_opener(path) for path in paths]
-    return _all_documents(paths, openers, errors, max_line_bytes)
+    return _all_paragraphs(paths, openers, errors, max_line_bytes)
 
 
 def _opener(path):
@@ -87,12 +111,19 @@ def _opener(path):
     return _KINDS[name[1]]
 
 
-def _all_documents(paths, openers, errors, max_line_bytes):
+def _all_paragraphs(paths, openers, errors, max_line_bytes):
+    document = -1
     for path, opener in zip(paths, openers, strict=True):
-        yield from _documents(path, opener, errors, max_line_bytes)
+        is_blank = True
+        for text in _lines_of_text(path, opener, errors, max_line_bytes):
+            if text:
+                document += is_blank
+                yield document, text
+            is_blank = not text
 
 
-def _documents(path, opener, errors, max_line_bytes):
+def _lines_of_text(path, opener, errors, max_line_bytes):
+    """The text of each line, empty where it is blank."""
     found = replaced = 0
     for number, line in _lines(path, opener, max_line_bytes):
         where = f"{path}, line {number}"
@@ -100,9 +131,9 @@ def _documents(path, opener, errors, max_line_bytes):
         replaced += mended
         if number == 1:
             text = text.removeprefix("\ufeff")
-        if text.strip():
-            found += 1
-            yield text
+        is_blank = not text.strip()
+        found += not is_blank
+        yield "" if is_blank else text
     if not found:
         raise InputError(
             f"A file of documents must have at least one. Received: {path}, empty"
