@@ -20,6 +20,7 @@ COMMANDS = (
     "glue",
     "inspect",
     "predict",
+    "pretrain",
     "prune-vocabulary",
     "quantize",
     "score",

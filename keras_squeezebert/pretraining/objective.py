@@ -172,7 +172,7 @@ class Mean(keras.losses.Loss):
 
 
 class AtPositions(keras.layers.Layer):
-    """Some tokens of each row: (batch, seq, hidden), (batch, n) → (batch, n, hidden)."""
+    """Some tokens of each row, by their positions (batch, n): (batch, n, hidden)."""
 
     def call(self, hidden, positions):
         return ops.take_along_axis(hidden, positions[..., None], axis=1)
@@ -258,7 +258,8 @@ class SentenceDistance(keras.layers.Layer):
 
     def call(self, state, taught, mask):
         state, taught = (
-            mean_of_row(ops.cast(x, "float32"), mask[..., None]) for x in (state, taught)
+            mean_of_row(ops.cast(x, "float32"), mask[..., None])
+            for x in (state, taught)
         )  # (batch, hidden) each
         both = ops.sum(state * taught, axis=-1)
         norms = ops.sum(ops.square(state), -1) * ops.sum(ops.square(taught), -1)

@@ -1,4 +1,4 @@
-"""start_from_teacher: the grouped layers that come nearest to a teacher's dense ones."""
+"""start_from_teacher: grouped layers as near as can be to a teacher's dense ones."""
 
 from typing import Any
 
@@ -8,11 +8,19 @@ from keras import ops
 from scipy.optimize import linear_sum_assignment
 
 from keras_squeezebert.errors import InputError
+from keras_squeezebert.models.inputs import INPUT_NAMES
 from keras_squeezebert.models.layer_distillation import matched_states
+from keras_squeezebert.pretraining.cache import TokenCache
+from keras_squeezebert.pretraining.recipe import PretrainingRecipe
+from keras_squeezebert.pretraining.rows import Rows
+from keras_squeezebert.tasks.masking import Masking
+from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
 
 # Of the mean variance of a group's inputs: keeps the least squares solvable where
 # inputs are multiples of one another.
 _RIDGE = 1e-3
+# Of the text that layers are fitted to: many times the inputs of a group.
+_TOKENS = 2**15
 
 
 def start_from_teacher(
@@ -70,6 +78,26 @@ def start_from_teacher(
             _fit_layer(layer, taught_layer, hidden, taught, bias, tokens)
             hidden = layer(hidden, bias)
         taught = taught_layer(taught, bias)
+
+
+def rows_to_start_with(
+    cache: TokenCache, tokenizer: SqueezeBertTokenizerFast, recipe: PretrainingRecipe
+) -> dict[str, np.ndarray]:
+    """Rows of the corpus for :func:`start_from_teacher`, as the first phase has them.
+
+    Args:
+        cache: The corpus.
+        tokenizer: Its tokenizer.
+        recipe: Says how much of them is masked.
+    """
+    length = recipe.phases[0].length
+    masking = Masking(tokenizer, recipe.mask_rate, recipe.whole_words, recipe.seed)
+    rows = Rows(
+        cache, tokenizer, length, masking, paired=False, clean_share=recipe.clean_share
+    )
+    ((number, found),) = rows.numbered(0, min(len(rows), _TOKENS // length))
+    inputs, _ = rows.batch(number, found)
+    return {name: inputs[name] for name in INPUT_NAMES}
 
 
 def _check(config, taught):
