@@ -2,12 +2,14 @@
 
 import re
 
-# Quotes and brackets may close after the mark; what follows begins as sentences do.
-_END = re.compile(r"""(?<=[.!?…])(["'”’)\]]*)\s+(?=["'“‘(\[]*[A-Z0-9])""")
 # A full stop after these, or after a single capital letter, ends nothing.
-_ABBREVIATION = re.compile(
-    r"\b(?:Mr|Mrs|Ms|Dr|St|Prof|Rev|Hon|Capt|Col|Gen|Lt|Sgt|Jr|Sr|vs|etc|[A-Z])\.$"
+_ABBREVIATIONS = (
+    *("Mr", "Mrs", "Ms", "Dr", "St", "Prof", "Rev", "Hon", "Capt", "Col", "Gen", "Lt"),
+    *("Sgt", "Jr", "Sr", "vs", "etc", "[A-Z]"),
 )
+_NO_END = "".join(rf"(?<!\b{word}\.)" for word in _ABBREVIATIONS)
+# Quotes and brackets may close after the mark; what follows begins as sentences do.
+_END = re.compile(rf"""(?<=[.!?…]){_NO_END}(["'”’)\]]*)\s+(?=["'“‘(\[]*[A-Z0-9])""")
 
 
 def split_sentences(text: str) -> list[str]:
@@ -22,8 +24,6 @@ def split_sentences(text: str) -> list[str]:
     """
     sentences, begin = [], 0
     for match in _END.finditer(text):
-        if _ABBREVIATION.search(text, begin, match.start()):
-            continue
         sentences.append(text[begin : match.end(1)])
         begin = match.end()
     return [*sentences, text[begin:]]
