@@ -25,6 +25,7 @@ setup(
     package_data={
         "keras_squeezebert.data": ["*.json.xz"],
         "keras_squeezebert.tokenizers": ["*.txt"],
+        "keras_squeezebert": ["weights/*/*"],
         "keras_squeezebert.web": ["*.html", "*.css", "*.svg", "*.js", "package*.json"],
     },
     exclude_package_data={"keras_squeezebert.web": ["benchmark.js"]},

@@ -18,16 +18,37 @@ from keras_squeezebert.errors import InputError
 from keras_squeezebert.files import atomic_file
 
 
-def save_checkpoint(model: keras.Model, folder: str | os.PathLike) -> None:
-    """Writes `model.safetensors` under Hugging Face's keys into an existing folder."""
+def save_checkpoint(
+    model: keras.Model, folder: str | os.PathLike, dtype: str = "float32"
+) -> None:
+    """Writes `model.safetensors` under Hugging Face's keys into an existing folder.
+
+    Args:
+        model: Any SqueezeBERT model.
+        folder: An existing one.
+        dtype: Of the stored weights, "float32" or "float16".
+
+    Raises:
+        InputError: Another dtype, or a weight that float16 cannot hold.
+    """
+    if dtype not in ("float32", "float16"):
+        raise InputError(
+            f"Weights are stored as float32 or float16. Received: dtype={dtype!r}"
+        )
     variables = {variable.path: variable for variable in model.variables}
     tensors = {
         # A copy, because safetensors stores the memory behind a transposed view.
         row.key: np.ascontiguousarray(
             row.transform(np.asarray(variables[row.variable]))
-        )
+        ).astype(dtype)
         for row in key_table(type(model).__name__, model.config)
     }
+    too_large = [key for key, tensor in tensors.items() if np.isinf(tensor).any()]
+    if too_large:
+        raise InputError(
+            "Only finite weights can be stored, in float16 none above 65504. "
+            f"Received: {', '.join(too_large)}"
+        )
     with atomic_file(os.path.join(folder, SAFETENSORS_FILE)) as draft:
         # transformers refuses a file that does not say which framework wrote it.
         save_file(tensors, draft, metadata={"format": "pt"})

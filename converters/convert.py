@@ -45,6 +45,7 @@ def convert(
     architecture: str | None = None,
     revision: str | None = None,
     verify: bool = False,
+    dtype: str = "float32",
 ) -> Conversion:
     """Writes a checkpoint of any form and age as `save_pretrained` does.
 
@@ -56,6 +57,7 @@ def convert(
         revision: Branch, tag or commit on the Hub.
         verify: Whether to run `transformers` on the source and on the result, and
             compare. Needs the extra `torch`.
+        dtype: Of the weights that are written, "float32" or "float16".
 
     Raises:
         InputError: The source cannot be loaded, its class cannot be told, or it lacks
@@ -92,7 +94,7 @@ def convert(
     tokenizer = _tokenizer(source, revision)
     obsolete = [QUANTIZATION_FILE, *([TOKENIZER_FILE] if tokenizer else [])]
     with atomic_folder(folder, obsolete) as draft:
-        model.save_pretrained(draft)
+        model.save_pretrained(draft, dtype=dtype)
         if tokenizer:
             tokenizer.save_pretrained(draft)
         differences = verify_conversion(model, local, draft) if verify else {}

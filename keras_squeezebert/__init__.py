@@ -47,5 +47,5 @@ def __dir__():
 # use already they are imported here; the command line's help does not wait for them.
 if "keras" in sys.modules:
     importlib.import_module(f"{__name__}.models")
-if "tensorflow" in sys.modules:
+if sys.modules.get("tensorflow"):  # None: kept from being imported
     importlib.import_module(f"{__name__}.tokenizers.tokenizer")

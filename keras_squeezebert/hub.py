@@ -1,4 +1,4 @@
-"""pretrained_folder: a model's folder, from this machine or the Hugging Face Hub."""
+"""pretrained_folder: a model's folder, here, in the package or on the Hub."""
 
 import os
 from collections.abc import Sequence
@@ -7,15 +7,18 @@ from pathlib import Path
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.files import settled_folder
 
+# Models that the package brings along, a folder each.
+SHIPPED = Path(__file__).with_name("weights")
+
 
 def pretrained_folder(
     source: str | os.PathLike, files: Sequence[str], revision: str | None = None
 ) -> Path:
     """The folder that a user names, by its path or by an id of the Hub.
 
-    A folder that exists is taken as it is. Any other name of the form `owner/name`
-    is looked up on the Hub; what was fetched once is kept in its cache, and
-    `HF_HUB_OFFLINE=1` has only the cache used.
+    A folder that exists is taken as it is; `squeezebert_small_en` is a model in this
+    package. Any other name of the form `owner/name` is looked up on the Hub; what was
+    fetched once is kept in its cache, and `HF_HUB_OFFLINE=1` has only the cache used.
 
     Args:
         source: A path, or an id such as "squeezebert/squeezebert-uncased".
@@ -26,13 +29,15 @@ def pretrained_folder(
         InputError: There is neither such a folder nor such a model, or the Hub
             cannot be reached.
     """
-    if os.path.isdir(source):
+    is_shipped = source in shipped_models()
+    if os.path.isdir(source) or is_shipped:
         if revision is not None:
             raise InputError(
                 "Only models on the Hugging Face Hub have revisions. Received: the "
                 f"folder {source}, revision={revision!r}"
             )
-        return settled_folder(source)
+        # A folder of a user goes before one of ours.
+        return settled_folder(source if os.path.isdir(source) else SHIPPED / source)
     if os.path.isfile(source):
         raise InputError(
             f"A model is a folder, with its config beside its weights. Received the "
@@ -41,6 +46,16 @@ def pretrained_folder(
     if not isinstance(source, str) or not _may_be_hub_id(source):
         raise InputError(f"There is no such folder: {source}")
     return _fetch(source, list(files), revision)
+
+
+def shipped_models() -> list[str]:
+    """Names of the models that the package brings along.
+
+    Example:
+        >>> shipped_models()
+        ['squeezebert_small_en']
+    """
+    return sorted(path.name for path in SHIPPED.iterdir())
 
 
 def _may_be_hub_id(source):

@@ -32,8 +32,15 @@ TASKS = {
     is_flag=True,
     help="Run transformers beside it, and write nothing if the outputs differ.",
 )
+@click.option(
+    "--dtype",
+    default="float32",
+    show_default=True,
+    type=click.Choice(["float32", "float16"]),
+    help="Of the weights in DST.",
+)
 @as_json
-def convert(source, folder, task, revision, verify, as_json):
+def convert(source, folder, task, revision, verify, dtype, as_json):
     """Write the checkpoint SRC as the folder DST, which both Keras and PyTorch load.
 
     SRC is a folder or an id on the Hugging Face Hub, with weights as .safetensors or
@@ -56,6 +63,7 @@ def convert(source, folder, task, revision, verify, as_json):
             architecture=TASKS.get(task),
             revision=revision,
             verify=verify,
+            dtype=dtype,
         )
     except VerificationError as error:
         click.echo(f"Verification failed, nothing was written: {error}", err=True)

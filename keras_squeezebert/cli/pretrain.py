@@ -341,6 +341,7 @@ def _models(values):
         SqueezeBertModel,
         SqueezeBertTokenizerFast,
     )
+    from keras_squeezebert.pretraining.initial import draw_kernels
 
     source, dtype = values["source"], values["dtype"]
     vocabulary = values["vocabulary"] or source
@@ -364,6 +365,7 @@ def _models(values):
         )
     else:
         model = SqueezeBertForMaskedLM(learning, dtype=dtype)
+        draw_kernels(model.variables, config.initializer_range, values["seed"])
     teacher = None
     if values["teacher"]:
         teacher = SqueezeBertModel.from_pretrained(values["teacher"], dtype=dtype)

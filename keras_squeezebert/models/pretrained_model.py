@@ -219,7 +219,9 @@ class PretrainedModel(keras.Model):
 
     # === Hugging Face's folder
 
-    def save_pretrained(self, folder: str | os.PathLike) -> None:
+    def save_pretrained(
+        self, folder: str | os.PathLike, *, dtype: str = "float32"
+    ) -> None:
         """Writes `config.json` and `model.safetensors`, in Hugging Face's form.
 
         `transformers` loads the folder as it is. Other files in it are kept, and a
@@ -229,10 +231,11 @@ class PretrainedModel(keras.Model):
 
         Args:
             folder: Made if it does not exist.
+            dtype: Of the stored weights: "float32", or "float16" in half the bytes.
         """
         with atomic_folder(folder, obsolete=[QUANTIZATION_FILE]) as draft:
             self.config.save(draft, architecture=type(self).__name__)
-            save_checkpoint(self, draft)
+            save_checkpoint(self, draft, dtype)
             if self.scheme:
                 save_quantization(self, draft)
 

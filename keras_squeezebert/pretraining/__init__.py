@@ -1,7 +1,7 @@
 """Pretraining: from plain text to an encoder, on any Keras backend.
 
-    cache = TokenCache.write(folder, files, tokenizer)   # text → sentences of pieces
-    pretrain(model, cache, tokenizer, recipe)            # → rows → batches → weights
+cache = TokenCache.write(folder, files, tokenizer)   # text → sentences of pieces
+pretrain(model, cache, tokenizer, recipe)            # → rows → batches → weights
 """
 
 from keras_squeezebert.pretraining.cache import TokenCache

@@ -5,12 +5,12 @@ from keras import ops
 
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.labels import IGNORED_LABEL
-from keras_squeezebert.layers.base import kernel_initializer
 from keras_squeezebert.layers.dense import Dense
 from keras_squeezebert.models.hidden_states import with_hidden_states
 from keras_squeezebert.models.inputs import token_inputs
 from keras_squeezebert.models.layer_distillation import matched_states
 from keras_squeezebert.models.objectives import LabelAccuracy
+from keras_squeezebert.pretraining.initial import draw_kernels
 from keras_squeezebert.pretraining.recipe import PretrainingRecipe
 
 DISTANCES = ("hidden", "attention", "sentence")
@@ -57,12 +57,8 @@ def pretraining_model(
         hidden = AtPositions(dtype=dtype)(states[-1], inputs["masked_positions"])
         found["masked_lm"] = model.predictions(hidden)
     if recipe.sentence_order:
-        found["sentence_order"] = Dense(
-            2,
-            kernel_initializer=kernel_initializer(config),
-            dtype=dtype,
-            name="seq_relationship",
-        )(outputs["pooler_output"])
+        order = Dense(2, dtype=dtype, name="seq_relationship")
+        found["sentence_order"] = order(outputs["pooler_output"])
     if teacher is not None:
         found |= _distances(encoder, states, inputs, teacher, weights, dtype)
     if not found:
@@ -70,8 +66,17 @@ def pretraining_model(
     training = keras.Model(
         {name: inputs[name] for name in inputs}, found, name="pretraining"
     )
+    of_model = {id(variable) for variable in model.variables}
+    draw_kernels(
+        [v for v in training.trainable_variables if id(v) not in of_model],
+        config.initializer_range,
+        recipe.seed,
+    )
+    optimizer = recipe.new_optimizer()
+    if dtype.compute_dtype == "float16":  # whose small gradients would be 0
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     training.compile(
-        recipe.new_optimizer(),
+        optimizer,
         loss={name: _loss(name) for name in found},
         loss_weights={name: _weight(name, recipe) for name in found},
         metrics={

@@ -14,7 +14,7 @@ from keras_squeezebert.pretraining.cache import MANIFEST, TokenCache
 from keras_squeezebert.pretraining.objective import pretraining_model
 from keras_squeezebert.pretraining.recipe import PretrainingRecipe
 from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
-from keras_squeezebert.training.session import Session
+from keras_squeezebert.training.session import Session, steps_done
 
 
 def pretrain(
@@ -64,17 +64,17 @@ def pretrain(
     training = pretraining_model(model, recipe, teacher)
     distances = [name for name in training.output if name.endswith("_distance")]
     steps = PretrainingSteps(cache, tokenizer, recipe)
-    per_report = recipe.report_steps * recipe.accumulation_steps
+    ends = recipe.report_ends
     session = Session(
         training,
         None,
         recipe,
-        per_report,
+        epoch_ends=[0, *ends],
         settings=_settings(model, cache, recipe, teacher),
         folder=folder,
         save_seconds=save_seconds,
     )
-    watching = [Speed(steps, per_report)]
+    watching = [Speed(steps)]
     if held_out is not None:
         held_out = PretrainingBatches(
             PretrainingSteps(held_out, tokenizer, recipe), 0, held_out_steps, distances
@@ -86,32 +86,32 @@ def pretrain(
         add_progbar=verbose != 0,
         model=training,
         epochs=recipe.epochs,
-        steps=per_report,
         verbose=verbose,
     )
     with session:
-        first = session.state.steps
+        # One `fit` for each report: within one, all rows must be of a length.
         while not session.is_over:
-            epoch = first // per_report
-            end = min((epoch + 1) * per_report, recipe.steps)
+            epoch, first = len(session.state.history), session.steps
+            count = ends[epoch] - first
+            watching.set_params(
+                {"verbose": verbose, "epochs": len(ends), "steps": count}
+            )
             training.fit(
-                PretrainingBatches(steps, first, end - first, distances),
+                PretrainingBatches(steps, first, count, distances),
                 initial_epoch=epoch,
                 epochs=epoch + 1,
                 callbacks=watching,
                 shuffle=False,
             )
-            first = end
     return session.state.history
 
 
 class Speed(keras.callbacks.Callback):
     """Tells tokens per second and the hours that are left, beside the losses."""
 
-    def __init__(self, steps, per_report):
+    def __init__(self, steps):
         super().__init__()
         self.steps = steps
-        self.per_report = per_report
         self._seconds = self._tokens = 0
         self._begun = None
 
@@ -119,7 +119,7 @@ class Speed(keras.callbacks.Callback):
         self._begun = time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
-        step = int(self.model.optimizer.variables[0]) - 1
+        step = steps_done(self.model.optimizer) - 1
         tokens = self.steps.tokens(step)
         seconds = time.perf_counter() - self._begun
         # The first step of a shape compiles: what comes after tells the speed.
@@ -129,7 +129,7 @@ class Speed(keras.callbacks.Callback):
         logs.update(self._figures(step))
 
     def on_epoch_end(self, epoch, logs=None):
-        logs.update(self._figures(int(self.model.optimizer.variables[0]) - 1))
+        logs.update(self._figures(steps_done(self.model.optimizer) - 1))
 
     def _figures(self, step):
         rate = self._tokens / self._seconds

@@ -76,7 +76,8 @@ class PretrainingRecipe:
         hidden_weight: Of the distance to a teacher's hidden states.
         attention_weight: Of that to its attention.
         sentence_weight: Of that to its mean-pooled embedding of the row.
-        report_steps: Updates between two lines of the history.
+        report_steps: Updates between two lines of the history, of which there is one
+            at the end of a phase, too.
         seed: Of all randomness.
 
     Raises:
@@ -169,9 +170,19 @@ class PretrainingRecipe:
         return self.updates * self.accumulation_steps
 
     @property
+    def report_ends(self) -> list[int]:
+        """The steps after which a report is due; the last of each phase among them."""
+        ends, begin = [], 0
+        for phase in self.phases:
+            end = begin + phase.steps
+            ends += [*range(begin + self.report_steps, end, self.report_steps), end]
+            begin = end
+        return [update * self.accumulation_steps for update in ends]
+
+    @property
     def epochs(self) -> int:
         """Reports, for Keras an epoch each."""
-        return -(-self.updates // self.report_steps)  # rounded up
+        return len(self.report_ends)
 
     @property
     def learning_rate(self) -> float:

@@ -1,10 +1,12 @@
 """batches: features, or texts, as a tf.data pipeline in an order known beforehand."""
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
 
 from keras_squeezebert.config import SqueezeBertConfig
 from keras_squeezebert.data import TextExamples
@@ -12,6 +14,9 @@ from keras_squeezebert.errors import InputError
 from keras_squeezebert.tasks import Features, SequenceClassification
 from keras_squeezebert.tasks.masking import Masking
 from keras_squeezebert.training.data_parallel import Share
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 # Batches that are sorted by length together: as few as mix well, as many as leave
 # little padding.
@@ -71,6 +76,9 @@ def batches(
         (2, 2) [0 2]
         (1, 3) [1]
     """
+    # Not above: pretraining, which is beside this file, goes without TensorFlow.
+    import tensorflow as tf
+
     for name, number, least in [
         ("batch_size", batch_size, 1),
         ("seed", seed or 0, 0),
@@ -100,7 +108,10 @@ def batches(
         for rows in _batches_of_rows(lengths, batch_size, seed, number)[skip:]:
             yield batch(rows, number)
 
-    signature = tf.nest.map_structure(_any_size, batch(np.arange(1), 0))
+    signature = tf.nest.map_structure(
+        lambda array: tf.TensorSpec((None,) * array.ndim, array.dtype),
+        batch(np.arange(1), 0),
+    )
     dataset = tf.data.Dataset.from_generator(one_epoch, output_signature=signature)
     # Generators hide their length, which progress bars and schedules need.
     count = max(0, count_batches(features, batch_size) - skip)
@@ -128,10 +139,6 @@ def _batches_of_rows(lengths, batch_size, seed, epoch) -> list[np.ndarray]:
 
 def _cut(rows, size):
     return [rows[start : start + size] for start in range(0, len(rows), size)]
-
-
-def _any_size(array):
-    return tf.TensorSpec((None,) * array.ndim, array.dtype)
 
 
 # === Texts

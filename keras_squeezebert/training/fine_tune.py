@@ -112,7 +112,7 @@ def fine_tune(
         model,
         evaluation,
         recipe,
-        steps_per_epoch,
+        epoch_ends=range(0, (1 + recipe.epochs) * steps_per_epoch, steps_per_epoch),
         settings=_settings(model, train, recipe, hiding),
         folder=folder,
         save_seconds=save_seconds,

@@ -5,6 +5,7 @@ import csv
 import math
 import os
 import time
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class Session(keras.callbacks.Callback):
         model: The compiled model.
         evaluation: Scores it after each epoch, or None.
         recipe: What it is trained by.
-        steps_per_epoch: Batches of an epoch.
+        epoch_ends: The steps after which an epoch is over, counted over all of them.
         settings: What must be the same for a training to go on.
         folder: Where the state is kept, or None.
         save_seconds: How often.
@@ -49,7 +50,7 @@ class Session(keras.callbacks.Callback):
         model: keras.Model,
         evaluation: Evaluation | None,
         recipe: Recipe,
-        steps_per_epoch: int,
+        epoch_ends: Container[int],
         settings: dict[str, Any],
         folder: str | os.PathLike | None,
         save_seconds: float,
@@ -59,7 +60,7 @@ class Session(keras.callbacks.Callback):
         self.set_model(model)
         self.evaluation = evaluation
         self.recipe = recipe
-        self.steps_per_epoch = steps_per_epoch
+        self.epoch_ends = epoch_ends
         self.folder = folder and Path(folder)
         self.save_seconds = save_seconds
         self.writes = writes and folder is not None
@@ -79,7 +80,7 @@ class Session(keras.callbacks.Callback):
 
     def __exit__(self, kind, error, traceback):
         with self._stack:
-            is_cut_off = self._steps % self.steps_per_epoch
+            is_cut_off = self.steps not in self.epoch_ends
             if self.writes and kind is KeyboardInterrupt and is_cut_off:
                 self._save()
 
@@ -110,7 +111,7 @@ class Session(keras.callbacks.Callback):
             for variable, array in counted:
                 variable.assign_add(array)
             self.state.metrics = []
-        is_last = self._steps % self.steps_per_epoch == 0
+        is_last = self.steps in self.epoch_ends
         is_time = time.monotonic() - self._saved_at >= self.save_seconds
         if self.writes and is_time and not is_last:
             self._check_finite(logs)
@@ -141,7 +142,7 @@ class Session(keras.callbacks.Callback):
     def _check_finite(self, logs):
         if not math.isfinite(logs["loss"]):
             raise InputError(
-                f"The loss is not finite any more, of {self._steps} steps. A lower "
+                f"The loss is not finite any more, of {self.steps} steps. A lower "
                 "learning rate or a longer warm-up may help. Received: "
                 f"loss={logs['loss']}, learning_rate={self.recipe.learning_rate}"
             )
@@ -149,13 +150,12 @@ class Session(keras.callbacks.Callback):
     # === The state's file
 
     @property
-    def _steps(self):
-        """By the optimizer's own count, which no interrupt parts from the weights."""
-        # Not its `iterations`, which are the updates of accumulated gradients.
-        return int(self.model.optimizer.variables[0])
+    def steps(self) -> int:
+        """How many are done."""
+        return steps_done(self.model.optimizer)
 
     def _save(self, is_epoch_over=False):
-        self.state.steps = self._steps
+        self.state.steps = self.steps
         counted = [] if is_epoch_over else self.model.metrics_variables
         self.state.metrics = values_of(counted)
         self.state.save(self.folder / STATE_FILE, self.model)
@@ -166,6 +166,15 @@ class Session(keras.callbacks.Callback):
         path = self.folder / STATE_FILE
         if path.exists():
             self.state = TrainingState.load(path, self.model, self.state.settings)
+
+
+def steps_done(optimizer: keras.optimizers.Optimizer) -> int:
+    """How many, by its own count, which no interrupt parts from the weights.
+
+    Of accumulated gradients, each counts, which its `iterations` do not.
+    """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a scaled loss
+    return int(optimizer.variables[0])
 
 
 def remove_state(folder: str | os.PathLike) -> None:
