@@ -5,7 +5,9 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+import reprlib
+import tokenize
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,13 +25,19 @@ from keras_squeezebert.training.lock import used_alone
 MANIFEST = "cache.json"
 _FORMAT = 1
 _ARRAYS = ("ids", "sentence_ends", "document_ends")
-# Paragraphs that are tokenised together.
-_CHUNK = 2048
+# Lines that are tokenised together: so many, or fewer of so many characters, for a
+# line can be a whole book.
+_CHUNK_LINES, _CHUNK_CHARACTERS = 2048, 2**24
+# More than any corpus has; what counts lines takes no number of any size.
+_MOST = 2**48
+# What reading an array raises: TokenError where its header is no Python.
+_DAMAGED = (OSError, ValueError, OverflowError, MemoryError, tokenize.TokenError)
+_REMEDY = "Remove the folder and write it again."
 
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """A part of a corpus, in whole documents but for those that are longer than it.
+    """A part of a corpus. A document that it ends in begins anew in the next one.
 
     Args:
         ids: Word pieces, uint16, or int32 where the vocabulary is larger; (pieces,).
@@ -45,7 +53,7 @@ class Shard:
 
 
 class TokenCache:
-    """The word pieces of a corpus, by sentences and documents, without special ones.
+    """The word pieces of a corpus, by sentences and documents; no `[CLS]` or `[SEP]`.
 
     Args:
         folder: What :meth:`write` made.
@@ -81,10 +89,7 @@ class TokenCache:
                 "The cache is not complete. Write it again with the same corpus, which "
                 f"goes on where it stopped. Received: {self.folder}"
             )
-        self.shards = [
-            Shard(**{name: _mapped(self.folder, entry, name) for name in _ARRAYS})
-            for entry in manifest["shards"]
-        ]
+        self.shards = _read_shards(self.folder, manifest, tokenizer)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -123,18 +128,28 @@ class TokenCache:
         Raises:
             InputError: A file cannot be read; the folder is in use, or has the cache
                 of another corpus or tokenizer.
+            OSError: The folder cannot be written to, or the disk is full.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        if line not in ("paragraph", "document"):
+            raise InputError(
+                f"`line` must be 'paragraph' or 'document'. Received: line={line!r}"
+            )
+        if shard_tokens < 1:
+            raise InputError(
+                f"`shard_tokens` must be positive. Received: {shard_tokens=}"
+            )
+        paths = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+        lines = read_paragraphs(paths, errors)
         corpus = {
             "files": [_described(path) for path in paths],
             "line": line,
             "shard_tokens": shard_tokens,
         }
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
         with used_alone(folder, "tokenisation"):
             manifest = _begun(folder, corpus, tokenizer)
             if not manifest["complete"]:
-                lines = read_paragraphs(paths, errors)
                 _write_shards(folder, manifest, lines, tokenizer, progress)
         return cls(folder, tokenizer)
 
@@ -144,11 +159,9 @@ class TokenCache:
 
 def _described(path):
     try:
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"name": Path(path).name, "sha256": _digest(path)}
     except OSError as error:
-        raise InputError(f"The corpus cannot be read: {error}") from None
-    return {"name": Path(path).name, "sha256": digest}
+        raise InputError(f"The corpus cannot be read. Received: {error}") from None
 
 
 def _begun(folder, corpus, tokenizer):
@@ -164,9 +177,12 @@ def _begun(folder, corpus, tokenizer):
     manifest = read_json(folder / MANIFEST)
     _check_manifest(folder, manifest, tokenizer)
     if manifest["corpus"] != corpus:
+        others = [
+            name for name in corpus if manifest["corpus"].get(name) != corpus[name]
+        ]
         raise InputError(
             "The folder has the cache of another corpus. Choose another folder, or "
-            f"remove this one. Received: {folder}, of {manifest['corpus']}"
+            f"remove this one. Received: {folder}, with other {', '.join(others)}"
         )
     return manifest
 
@@ -189,7 +205,15 @@ def _check_manifest(folder, manifest, tokenizer):
     expected = {"tokenizer": str, "corpus": dict, "shards": list, "complete": bool}
     for name, kind in expected.items():
         if not isinstance(manifest.get(name), kind):
-            raise InputError(f"{path} is damaged. Received: no `{name}`")
+            raise InputError(f"{path} is damaged. {_REMEDY} Received: no `{name}`")
+    for number, entry in enumerate(manifest["shards"]):
+        if not _is_entry(entry, number):
+            raise InputError(
+                f"{path} is damaged. {_REMEDY} Received: shard {number} as "
+                f"{reprlib.repr(entry)}"
+            )
+    if manifest["complete"] and not _tokens(manifest):
+        raise InputError(f"{path} is damaged. {_REMEDY} Received: no tokens")
     if manifest["tokenizer"] != tokenizer_digest(tokenizer):
         raise InputError(
             "The cache was made with another vocabulary, or other options of the "
@@ -198,39 +222,108 @@ def _check_manifest(folder, manifest, tokenizer):
         )
 
 
+def _tokens(manifest):
+    return sum(entry["tokens"] for entry in manifest["shards"])
+
+
+def _is_entry(entry, number):
+    """Whether it is what `_Builder.written` gives for the shard of this number."""
+    if not isinstance(entry, dict) or entry.get("number") != number:
+        return False
+    counts = [entry.get(name) for name in ("number", "lines", "tokens")]
+    digests = [entry.get(name) for name in _ARRAYS]
+    return all(type(count) is int and 0 <= count < _MOST for count in counts) and all(
+        isinstance(digest, dict) and isinstance(digest.get("sha256"), str)
+        for digest in digests
+    )
+
+
 # === The shards
 
 
-def _mapped(folder, entry, name):
-    """An array of a shard, after a look at whether it is what was written."""
+def _path(folder, number, name):
+    return folder / f"{number:05d}.{name}.npy"
+
+
+def _dtypes(tokenizer):
+    ids = "uint16" if tokenizer.vocab_size <= 2**16 else "int32"
+    return dict(zip(_ARRAYS, (ids, "int64", "int64"), strict=True))
+
+
+def _read_shards(folder, manifest, tokenizer):
+    """The shards that a manifest tells of, after a look at whether they are whole."""
+    return [_mapped(folder, entry, tokenizer) for entry in manifest["shards"]]
+
+
+def _mapped(folder, entry, tokenizer):
     try:
-        known = entry[name]
-        path = folder / f"{int(entry['number']):05d}.{name}.npy"
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != known["sha256"]:
-            raise ValueError("its checksum is another one")
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, KeyError, TypeError, ValueError) as error:
+        shard = Shard(
+            **{
+                name: _array(
+                    _path(folder, entry["number"], name), entry[name]["sha256"], dtype
+                )
+                for name, dtype in _dtypes(tokenizer).items()
+            }
+        )
+        if len(shard.ids) != entry["tokens"]:
+            raise ValueError(f"{len(shard.ids)} tokens, not {entry['tokens']}")
+        if len(shard.ids) and not 0 <= shard.ids.min() <= shard.ids.max() < (
+            tokenizer.vocab_size
+        ):
+            raise ValueError("tokens that the vocabulary does not have")
+        _check_ends("sentence_ends", shard.sentence_ends, len(shard.ids))
+        _check_ends("document_ends", shard.document_ends, len(shard.sentence_ends))
+    except _DAMAGED as error:
         raise InputError(
-            f"A shard of the cache is damaged. Remove the folder and write it again. "
-            f"Received: {folder}, {name}: {error}"
+            f"A shard of the cache is damaged. {_REMEDY} Received: {folder}, shard "
+            f"{entry['number']}: {error}"
         ) from None
+    return shard
+
+
+def _array(path, sha256, dtype):
+    if _digest(path) != sha256:
+        raise ValueError(f"another checksum of {path.name}")
+    # Which opens arrays and nothing else, no archives and no pickled objects.
+    array = np.lib.format.open_memmap(path, mode="r")
+    if array.dtype != dtype or array.ndim != 1:
+        raise ValueError(f"{path.name} of {array.dtype}, shape {array.shape}")
     return array
+
+
+def _check_ends(name, ends, count):
+    """Each part has something, and together they are all: they index other arrays."""
+    ends = np.concatenate([[0], ends])
+    if (ends[1:] <= ends[:-1]).any() or ends[-1] != count:
+        raise ValueError(f"{name} that do not rise to {count}")
+
+
+def _digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_shards(folder, manifest, lines, tokenizer, progress):
     """Writes what is left, shard by shard, and after each of them the manifest."""
-    done = sum(entry["lines"] for entry in manifest["shards"])
-    tokens = sum(entry["tokens"] for entry in manifest["shards"])
-    for _ in itertools.islice(lines, done):
-        pass
-    for builder in _shards(lines, tokenizer, manifest["corpus"], tokens, progress):
-        entry = builder.written(folder, len(manifest["shards"]))
-        manifest["shards"].append(entry)
+    for abandoned in [*folder.glob(".*.npy"), *folder.glob(".*.json")]:
+        abandoned.unlink()  # the draft of a run that was killed
+    entries = manifest["shards"]
+    _read_shards(folder, manifest, tokenizer)  # before more is built on them
+    done = sum(entry["lines"] for entry in entries)
+    if sum(1 for _ in itertools.islice(lines, done)) < done:
+        raise InputError(
+            f"{folder / MANIFEST} is damaged. {_REMEDY} Received: {done} lines that "
+            "are done, more than the corpus has"
+        )
+    parts = _shards(lines, tokenizer, manifest["corpus"], _tokens(manifest), progress)
+    for builder in parts:
+        entries.append(builder.written(folder, len(entries)))
         write_json(folder / MANIFEST, manifest)
-    if not manifest["shards"]:
-        raise InputError("A corpus must have text. Received: none")
+    if not _tokens(manifest):
+        raise InputError(
+            "A corpus must have text of which the tokenizer makes pieces. Received: "
+            "none"
+        )
     manifest["complete"] = True
     write_json(folder / MANIFEST, manifest)
 
@@ -256,8 +349,15 @@ def _shards(lines, tokenizer, corpus, done, progress):
         yield builder
 
 
-def _chunks(lines: Iterator[Any]) -> Iterator[list[Any]]:
-    while chunk := list(itertools.islice(lines, _CHUNK)):
+def _chunks(lines):
+    chunk, characters = [], 0
+    for document, text in lines:
+        chunk.append((document, text))
+        characters += len(text)
+        if len(chunk) == _CHUNK_LINES or characters >= _CHUNK_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
         yield chunk
 
 
@@ -265,7 +365,7 @@ class _Builder:
     """A shard that is being made."""
 
     def __init__(self, tokenizer):
-        self.dtype = "uint16" if tokenizer.vocab_size <= 2**16 else "int32"
+        self.dtypes = _dtypes(tokenizer)
         self.ids, self.counts, self.document_ends = [], [], []
         self.tokens = self.sentences = self.lines = 0
         self._document = None
@@ -282,7 +382,7 @@ class _Builder:
             elif end > (self.document_ends[-1] if self.document_ends else 0):
                 self.document_ends.append(end)
                 self._document = document
-        self.ids.append(ids.astype(self.dtype))
+        self.ids.append(ids.astype(self.dtypes["ids"]))
         self.counts.append(counts[kept])
         self.tokens += len(ids)
         self.sentences += int(kept.sum())
@@ -290,17 +390,11 @@ class _Builder:
 
     def written(self, folder, number):
         """Writes the shard's files; what the manifest is to know of them."""
-        arrays = {
-            "ids": np.concatenate(self.ids),
-            "sentence_ends": np.cumsum(np.concatenate(self.counts), dtype="int64"),
-            "document_ends": np.array(self.document_ends, "int64"),
-        }
+        ends = np.cumsum(np.concatenate(self.counts))
+        arrays = (np.concatenate(self.ids), ends, np.array(self.document_ends))
         entry = {"number": number, "lines": self.lines, "tokens": self.tokens}
-        for name, array in arrays.items():
-            path = folder / f"{number:05d}.{name}.npy"
-            with atomic_file(path) as draft:
-                np.save(draft, array, allow_pickle=False)
-                with open(draft, "rb") as file:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
-            entry[name] = {"sha256": digest}
+        for (name, dtype), array in zip(self.dtypes.items(), arrays, strict=True):
+            with atomic_file(_path(folder, number, name)) as draft:
+                np.save(draft, array.astype(dtype), allow_pickle=False)
+                entry[name] = {"sha256": _digest(draft)}
         return entry
