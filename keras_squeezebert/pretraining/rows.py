@@ -13,10 +13,11 @@ from keras_squeezebert.tasks.pieces import Pieces, numbered, token_rows
 from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
 
 # How far the pieces that a row may have to guess are beyond those of a mean row: each
-# place costs a row of logits, guessed or not.
+# place costs a row of logits, guessed or not. Of a row that has more, words are dropped
+# at random: else those at its end would be guessed less often.
 _PLACES_MARGIN = 1.25
 # Of the draws of a row, added to the seed: others than those of `Masking`.
-_ORDER, _CLEAN = 1, 2
+_ORDER, _CLEAN, _DROPPED = 1, 2, 3
 
 
 class Rows:
@@ -24,10 +25,10 @@ class Rows:
 
     Each row is sentences that follow one another in a document; a sentence that is
     longer than a row is cut. Where there are two segments, the row's sentences are
-    parted between two of them, or in the middle of its only one, and in half of the
-    rows the later segment comes first. The order of the rows, where they are parted,
-    which are swapped and which pieces are hidden are others in every pass, and depend
-    on the seed and the pass alone.
+    parted between two of them, or anywhere in its only one, and in half of the rows the
+    later segment comes first; a row of a single piece is left out. The order of the
+    rows, where they are parted, which are swapped and which pieces are hidden are
+    others in every pass, and depend on the seed and the pass alone.
 
     Args:
         cache: A `TokenCache`.
@@ -38,7 +39,7 @@ class Rows:
         clean_share: Share of the rows of which no piece is hidden.
 
     Raises:
-        InputError: The cache has fewer tokens than a row.
+        InputError: The cache has no text of which a row can be made.
 
     Example:
         >>> import tempfile, pathlib
@@ -47,7 +48,7 @@ class Rows:
         >>> _ = text.write_text("A cat sat. It was fat. Then it ran away.")
         >>> tokenizer = SqueezeBertTokenizerFast()
         >>> cache = TokenCache.write(folder / "cache", [text], tokenizer)
-        >>> rows = Rows(cache, tokenizer, 13, Masking(tokenizer, seed=4))
+        >>> rows = Rows(cache, tokenizer, 13, Masking(tokenizer, seed=31))
         >>> inputs, labels = rows.batch(0, [0])
         >>> tokenizer.decode(inputs["input_ids"][0], skip_special_tokens=False)
         '[CLS] it was fat. [SEP] a [MASK] sat. [SEP] [PAD] [PAD]'
@@ -76,8 +77,8 @@ class Rows:
         self.masking = masking
         self.paired = paired
         self.clean_share = clean_share
-        self.places = int(np.ceil(_PLACES_MARGIN * masking.rate * length))
         room = length - (3 if paired else 2)
+        self.places = min(int(np.ceil(_PLACES_MARGIN * masking.rate * length)), room)
         found = [
             packed(shard.sentence_ends, shard.document_ends, room)
             for shard in cache.shards
@@ -154,13 +155,27 @@ class Rows:
             clean = draws(seed, number, rows, 1, count=1)[0, :, 0] < self.clean_share
             guessed[clean] = IGNORED_LABEL
         if self.places:
+            self._drop(guessed, inputs["input_ids"], rows, number)
             inputs["masked_positions"], labels["masked_lm"] = _places(
                 guessed, self.places
             )
-            guessed = _kept(guessed, inputs["masked_positions"], labels["masked_lm"])
         is_guessed = guessed != IGNORED_LABEL
         inputs["input_ids"] = np.where(is_guessed, ids, inputs["input_ids"])
         return inputs, labels
+
+    def _drop(self, guessed, ids, rows, number):
+        """Takes the labels that have no place from rows, by whole words, in place."""
+        is_label = guessed != IGNORED_LABEL
+        crowded = np.flatnonzero(is_label.sum(axis=-1) > self.places)
+        random = draws(
+            self.masking.seed + _DROPPED, number, rows[crowded], self.length, count=1
+        )[0]
+        # All pieces of a word draw the same, and go together.
+        words = np.cumsum(~self.masking.bound[ids[crowded]], axis=-1) - 1
+        random = np.take_along_axis(random, words, axis=-1)  # (crowded, length)
+        random = np.where(is_label[crowded], random, np.inf)
+        limits = np.sort(random, axis=-1)[:, self.places, None]
+        guessed[crowded] = np.where(random < limits, guessed[crowded], IGNORED_LABEL)
 
     def _pieces(self, rows):
         """The pieces of rows, as so many texts."""
@@ -225,21 +240,13 @@ def packed(
             unit = bisect_right(ends, min(begin + room, limit)) - 1
             begin = ends[unit]
             begins.append(begin)
-    return np.stack([begins[:-1], begins[1:]], axis=-1)
+    return np.stack([begins[:-1], begins[1:]], axis=-1).astype("int64")
 
 
 def _places(labels, places):
-    """Where the first `places` labels of each row are, and which they are."""
+    """Where the labels of each row are, no more than `places`, and which they are."""
     is_label = labels != IGNORED_LABEL
     positions = np.argsort(~is_label, axis=-1, kind="stable")[:, :places]
     found = np.take_along_axis(labels, positions, axis=-1)
     positions = np.where(found != IGNORED_LABEL, positions, 0)
     return positions.astype("int32"), found.astype("int32")
-
-
-def _kept(labels, positions, found):
-    """The labels that have a place, −100 elsewhere; (rows, length)."""
-    kept = np.full_like(labels, IGNORED_LABEL)
-    rows, places = np.nonzero(found != IGNORED_LABEL)
-    kept[rows, positions[rows, places]] = found[rows, places]
-    return kept
