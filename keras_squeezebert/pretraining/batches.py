@@ -1,5 +1,6 @@
 """PretrainingBatches: the batches of a report of the history, for `fit`."""
 
+from bisect import bisect_right
 from itertools import accumulate
 
 import keras
@@ -38,8 +39,8 @@ class PretrainingSteps:
         self._rows = (None, None)
 
     def phase(self, step: int) -> int:
-        """The number of the phase that a step is in."""
-        return next(number for number, end in enumerate(self.ends) if step < end)
+        """The number of the phase that a step is in; the last one has no end here."""
+        return bisect_right(self.ends[:-1], step)
 
     def rows_of_step(self, step: int) -> int:
         """Rows of its batch."""
