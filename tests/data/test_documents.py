@@ -1,4 +1,4 @@
-"""read_documents: lines of plain and packed files, one at a time."""
+"""read_documents, read_paragraphs: lines of files, one at a time."""
 
 import gzip
 import logging
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from reading import error_of, written
 
 from keras_squeezebert.data import read_documents
+from keras_squeezebert.data.documents import read_paragraphs
 from keras_squeezebert.errors import InputError
 
 # The higher presets of xz need some MB to be unpacked, whatever is in them.
@@ -58,6 +59,62 @@ def test_what_was_written_comes_back(tmp_path_factory, documents):
     folder = tmp_path_factory.mktemp("documents")
     for suffix in PACK:
         assert all_of(packed(folder, suffix, content)) == documents
+
+
+texts_of_lines = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\n\ufeff")
+)
+files_of_documents = st.lists(
+    st.lists(
+        st.lists(texts_of_lines.filter(str.strip), min_size=1, max_size=3),
+        min_size=1,
+        max_size=4,
+    ),
+    min_size=1,
+    max_size=3,
+)
+blank_lines = st.lists(st.sampled_from(["\n", " \n", "\t\u3000\n", "\r\n"]), min_size=1)
+
+
+@given(files=files_of_documents, data=st.data())
+def test_blank_lines_and_files_part_documents(tmp_path_factory, files, data):
+    folder = tmp_path_factory.mktemp("paragraphs")
+    paths, expected, number = [], [], 0
+    for documents in files:
+        content = data.draw(st.sampled_from(["", "\n", "\ufeff"]))
+        for lines in documents:
+            content += "".join(line + "\n" for line in lines)
+            content += "".join(data.draw(blank_lines))
+            expected += [(number, line) for line in lines]
+            number += 1
+        paths.append(packed(folder, ".txt", content.encode(), str(len(paths))))
+    assert list(read_paragraphs(paths)) == expected
+    assert list(read_documents(paths)) == [line for _, line in expected]
+
+
+def test_documents_end_with_their_file(tmp_path):
+    """With a line break after the last line, without one, and after blank lines."""
+    contents = ["a\nb", "c\n", "\n\nd\n\n\ne\n\n", "f"]
+    paths = [
+        packed(tmp_path, ".txt", content.encode(), str(number))
+        for number, content in enumerate(contents)
+    ]
+    expected = [(0, "a"), (0, "b"), (1, "c"), (2, "d"), (3, "e"), (4, "f")]
+    assert list(read_paragraphs(paths)) == expected
+
+
+def test_paragraphs_are_refused_as_documents_are(tmp_path):
+    """Before any is read: files and options; while it is read: lines."""
+    path = written(tmp_path, "t.txt", b"one\n\nno\0text\n")
+    assert "no such file" in error_of(read_paragraphs, [path, "b.txt"], names="b.txt")
+    with pytest.raises(InputError, match="errors='ignore'"):
+        read_paragraphs(path, errors="ignore")
+    paragraphs = read_paragraphs(path)
+    assert next(paragraphs) == (0, "one")
+    with pytest.raises(InputError, match="line 3: save the file as UTF-8"):
+        next(paragraphs)
+    replaced = list(read_paragraphs(path, errors="replace"))
+    assert replaced == [(0, "one"), (1, "no\ufffdtext")]
 
 
 @pytest.mark.parametrize("suffix", PACK)
