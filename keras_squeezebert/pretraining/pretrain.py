@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 import keras
 
+from keras_squeezebert.lengths import check_length
 from keras_squeezebert.pretraining.batches import PretrainingBatches, PretrainingSteps
 from keras_squeezebert.pretraining.cache import MANIFEST, TokenCache
 from keras_squeezebert.pretraining.objective import pretraining_model
@@ -61,6 +62,8 @@ def pretrain(
         Iandola et al. 2020, section 4.1.
     """
     recipe = recipe or PretrainingRecipe()
+    for phase in recipe.phases:
+        check_length(phase.length, model.config)
     training = pretraining_model(model, recipe, teacher)
     distances = [name for name in training.output if name.endswith("_distance")]
     steps = PretrainingSteps(cache, tokenizer, recipe)

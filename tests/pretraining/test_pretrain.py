@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 
+import keras
 import numpy as np
 import pytest
 from pretraining_runs import (
@@ -19,7 +20,12 @@ from pretraining_runs import (
 )
 
 from keras_squeezebert.errors import InputError
-from keras_squeezebert.pretraining import Phase, PretrainingRecipe, pretrain
+from keras_squeezebert.pretraining import (
+    Phase,
+    PretrainingRecipe,
+    TokenCache,
+    pretrain,
+)
 from keras_squeezebert.training.session import HISTORY_FILE, STATE_FILE
 
 PATHS = [os.path.dirname(__file__), *filter(None, sys.path)]
@@ -133,8 +139,6 @@ def test_text_is_learnt_without_a_teacher(tmp_path):
         words = [cycle[(start + i) % len(cycle)] for i in range(8)]
         sentences.append(" ".join(words).capitalize() + ".")
     text.write_text("\n".join(sentences))
-    from keras_squeezebert.pretraining import TokenCache
-
     tokenizer = make_tokenizer()
     cache = TokenCache.write(tmp_path / "cache", [text], tokenizer)
     model = make_student(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
@@ -151,8 +155,6 @@ def test_text_is_learnt_without_a_teacher(tmp_path):
 
 def test_mixed_precision(tmp_path):
     """Weights stay float32, and losses are near those of float32."""
-    import keras
-
     losses = {}
     for dtype in ("float32", "mixed_bfloat16", "mixed_float16"):
         keras.utils.set_random_seed(0)
