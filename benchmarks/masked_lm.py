@@ -51,7 +51,7 @@ EXPERTS = {
     "both neighbours, right first": (1, -1, 2),
 }
 # Pieces that powers are fitted on. There are as many of them as experts: few will do.
-FITTED = 1024
+FITTED = 512
 # Rows that are made at once, pieces that are told by counts, rows that a model sees.
 ROWS, TOLD, SEEN = 4096, 256, 16
 
