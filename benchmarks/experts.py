@@ -17,7 +17,7 @@ def log_product(logs: np.ndarray, powers: np.ndarray) -> np.ndarray:
 
     Example:
         >>> logs = np.log([[[0.5, 0.25, 0.25]], [[0.25, 0.5, 0.25]]]).astype("float32")
-        >>> np.exp(log_product(logs, np.array([1.0, 1.0])))
+        >>> np.exp(log_product(logs, np.array([1.0, 1.0]))).round(3)
         array([[0.4, 0.4, 0.2]], dtype=float32)
 
     Reference:

@@ -1,5 +1,7 @@
 """The benchmark of masked LMs, and its n-grams beside dictionaries of counts."""
 
+import doctest
+import importlib
 import json
 import subprocess
 import sys
@@ -95,6 +97,12 @@ def test_ngrams_are_those_of_dictionaries(offsets, pieces):
         for context in contexts.tolist()
     ]
     np.testing.assert_allclose(found[:, possible], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["ngrams", "experts"])
+def test_examples(name):
+    found = doctest.testmod(importlib.import_module(name))
+    assert found.attempted and not found.failed
 
 
 def test_longer_ngrams_than_fit():
