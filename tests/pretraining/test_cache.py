@@ -392,7 +392,9 @@ def edit(folder, change):
 
 
 def incomplete(manifest):
+    """As of a run that was killed after the shard that is damaged."""
     manifest["complete"] = False
+    del manifest["shards"][2:]
 
 
 def assert_damaged(folder, match="damaged"):
@@ -572,6 +574,12 @@ def test_no_manifest(folder, content):
     ):
         with pytest.raises(InputError, match=MANIFEST):
             action()
+
+
+def test_other_tokens_than_the_manifest_tells(folder):
+    (tokens,) = np.load(folder / "00001.ids.npy").shape
+    with_value(folder, ("shards", 1, "tokens"), tokens + 1)
+    assert_damaged(folder, f"shard 1: {tokens} tokens, not {tokens + 1}")
 
 
 def test_more_lines_than_the_corpus(folder):
