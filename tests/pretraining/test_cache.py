@@ -190,14 +190,19 @@ def test_documents(tmp_path):
     assert alone.counts == {"tokens": 6, "sentences": 4, "documents": 2}
 
 
+def large_tokenizer(size):
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = [f"word{number}" for number in range(size - len(tokens))]
+    return SqueezeBertTokenizerFast([*tokens, *words])
+
+
 @pytest.mark.parametrize(
     ("size", "dtype"), [(2**16, "uint16"), (2**16 + 1, "int32")], ids=str
 )
 def test_pieces_are_as_small_as_the_vocabulary_allows(tmp_path, size, dtype):
-    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokens += [f"word{number}" for number in range(size - len(tokens))]
-    tokenizer = SqueezeBertTokenizerFast(tokens)
-    path = written(tmp_path / "t.txt", [[tokens[-1], tokens[5]]])
+    tokenizer = large_tokenizer(size)
+    last = tokenizer.vocabulary[-1]
+    path = written(tmp_path / "t.txt", [[last, "word0"]])
     (shard,) = write(tmp_path / "cache", [path], tokenizer).shards
     assert shard.ids.dtype == dtype
     assert shard.ids.tolist() == [size - 1, 5]
@@ -426,13 +431,13 @@ def test_damaged_arrays(folder, name, damage):
     )
 
 
-def replaced(folder, name, content):
+def replaced(folder, name, content, number=1):
     """With a checksum that is right."""
-    (folder / f"00001.{name}.npy").write_bytes(content)
+    (folder / f"{number:05d}.{name}.npy").write_bytes(content)
 
     def change(manifest):
         digest = hashlib.sha256(content).hexdigest()
-        manifest["shards"][1][name]["sha256"] = digest
+        manifest["shards"][number][name]["sha256"] = digest
 
     edit(folder, change)
 
@@ -475,6 +480,16 @@ def test_values_that_cannot_be(folder, kind):
     array = np.load(folder / f"00001.{name}.npy")
     replaced(folder, name, saved(folder, change(array)))
     assert_damaged(folder, "shard of the cache is damaged.*shard 1: ")
+
+
+def test_a_piece_below_all(tmp_path):
+    """Of int32, as a large vocabulary has them."""
+    tokenizer = large_tokenizer(2**16 + 1)
+    path = written(tmp_path / "t.txt", [["word0 word1"]])
+    folder = tmp_path / "cache"
+    write(folder, [path], tokenizer)
+    replaced(folder, "ids", saved(folder, np.array([5, -1], "int32")), number=0)
+    assert_rejected(lambda: TokenCache(folder, tokenizer), "that the vocabulary does")
 
 
 HEADERS = {
@@ -580,6 +595,11 @@ def test_other_tokens_than_the_manifest_tells(folder):
     (tokens,) = np.load(folder / "00001.ids.npy").shape
     with_value(folder, ("shards", 1, "tokens"), tokens + 1)
     assert_damaged(folder, f"shard 1: {tokens} tokens, not {tokens + 1}")
+
+
+def test_shards_in_another_order(folder):
+    edit(folder, lambda manifest: manifest["shards"].reverse())
+    assert_damaged(folder, "damaged.*shard 0 as ")
 
 
 def test_more_lines_than_the_corpus(folder):
