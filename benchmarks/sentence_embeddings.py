@@ -10,6 +10,7 @@ of two sentences is the cosine of their means.
 
 import json
 import sys
+from functools import partial
 
 import click
 import numpy as np
@@ -27,17 +28,13 @@ LENGTH = 128
 def embeddings(model, texts):
     """The mean of the last hidden state of each text: (texts, hidden), of length 1."""
     if model.endswith(".tflite"):
-        runner = LiteRTModel(model)
-        tokenizer, predict = runner.tokenizer, runner.predict
+        run = LiteRTModel(model)
+        tokenizer, length = run.tokenizer, run.input_shape[-1]
     else:
-        tokenizer = SqueezeBertTokenizerFast.from_pretrained(model)
-        encoder = SqueezeBertModel.from_pretrained(model)
-
-        def predict(inputs):
-            return encoder.predict(inputs, verbose=0)
-
-    inputs = tokenizer(texts, max_length=LENGTH, padding="max_length")
-    hidden = predict(inputs)["last_hidden_state"]  # (texts, seq, hidden)
+        tokenizer, length = SqueezeBertTokenizerFast.from_pretrained(model), LENGTH
+        run = partial(SqueezeBertModel.from_pretrained(model).predict, verbose=0)
+    inputs = tokenizer(texts, max_length=length, padding="max_length")
+    hidden = run(inputs)["last_hidden_state"]  # (texts, seq, hidden)
     means = (hidden * inputs["attention_mask"][..., None]).sum(axis=1)
     return means / np.linalg.norm(means, axis=-1, keepdims=True)
 

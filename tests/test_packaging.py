@@ -21,6 +21,15 @@ FOLDERS = {
     "web": "keras_squeezebert/web",
 }
 
+WEIGHTS_FILES = (
+    "README.md",
+    "config.json",
+    "curves.png",
+    "model.safetensors",
+    "tokenizer_config.json",
+    "vocab.txt",
+)
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
@@ -63,6 +72,10 @@ def test_the_data_files_and_no_other(names):
         "keras_squeezebert/data/clinc150.json.xz",
         "keras_squeezebert/tokenizers/bert_uncased_vocab.txt",
         "keras_squeezebert/tokenizers/code_points.txt",
+        *(
+            f"keras_squeezebert/weights/squeezebert_small_en/{name}"
+            for name in WEIGHTS_FILES
+        ),
         *(f"keras_squeezebert/web/{name}" for name in PAGE_FILES),
         "keras_squeezebert/web/package.json",
         "keras_squeezebert/web/package-lock.json",

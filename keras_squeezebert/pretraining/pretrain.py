@@ -1,11 +1,11 @@
 """pretrain: trains an encoder on text by a recipe, and can be killed at any moment."""
 
+import dataclasses
 import hashlib
 import json
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import keras
 
@@ -79,8 +79,13 @@ def pretrain(
     )
     watching = [Speed(steps)]
     if held_out is not None:
+        # Rows of one length, whatever the phase, so that reports can be compared.
+        first_phase = dataclasses.replace(recipe, phases=recipe.phases[:1])
         held_out = PretrainingBatches(
-            PretrainingSteps(held_out, tokenizer, recipe), 0, held_out_steps, distances
+            PretrainingSteps(held_out, tokenizer, first_phase),
+            0,
+            held_out_steps,
+            distances,
         )
         watching.append(HeldOut(held_out))
     watching = keras.callbacks.CallbackList(
@@ -88,7 +93,8 @@ def pretrain(
         add_history=True,
         add_progbar=verbose != 0,
         model=training,
-        epochs=recipe.epochs,
+        epochs=len(ends),
+        steps=ends[0],
         verbose=verbose,
     )
     with session:
@@ -160,7 +166,7 @@ class HeldOut(keras.callbacks.Callback):
 def _settings(model, cache, recipe, teacher):
     """What must be the same for a pretraining to go on."""
     manifest = (cache.folder / MANIFEST).read_bytes()
-    recipe = json.loads(json.dumps(asdict(recipe)))
+    recipe = json.loads(json.dumps(dataclasses.asdict(recipe)))
     return {
         "model": type(model).__name__,
         **model.config.to_dict(),

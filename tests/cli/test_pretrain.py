@@ -106,7 +106,7 @@ def test_a_head_starts_from_it(folder):
         (("--phase", "16:8"), "expected LENGTH:BATCH:STEPS"),
         (("--phase", "16:8:x"), "expected LENGTH:BATCH:STEPS"),
         (("--phase", "4:8:1"), "`length` of a phase must be 8 or more"),
-        (("--phase", "64:8:1"), "takes at most 32 tokens"),
+        (("--phase", "64:8:1"), "at most 32 tokens fit"),
         (("--start-from-teacher",), "--start-from-teacher needs a --teacher"),
         (("--teacher", "teacher"), "Of a teacher something is to be learnt"),
         (("--hidden-weight", "1"), "to a teacher"),
@@ -118,18 +118,19 @@ def test_a_head_starts_from_it(folder):
         (("--config", "absent"), "absent"),
     ],
 )
-def test_mistakes(more, message, folder, monkeypatch):
+def test_mistakes(more, message, folder, monkeypatch, tmp_path):
     """One line, exit code 2, and no traceback."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     (folder / "junk.txt").write_bytes(b"\xff\xfe\x00\x01" * 1000)
     (folder / "long.txt").write_bytes(b"word " * (4 * 2**20))
     (folder / "empty.txt").write_text("\n \n\n")
-    finished = run(*arguments("mistaken", *more), cwd=folder)
+    output = tmp_path / "output"
+    finished = run(*arguments(output, *more), cwd=folder)
     assert finished.returncode == 2
     assert "Traceback" not in finished.stderr
     words = " ".join(finished.stderr.split())
     assert re.search(message, words), words
-    assert not (folder / "mistaken" / "model.safetensors").exists()
+    assert not (output / "model.safetensors").exists()
 
 
 def test_other_settings_than_those_of_the_state(folder):

