@@ -153,7 +153,7 @@ class Losses(keras.callbacks.Callback):
 def loss_curve(folder):
     """The losses of 50 steps without dropout, which draws otherwise on each backend."""
     recipe = PretrainingRecipe(
-        phases=(Phase(16, 8, 30, 1e-3), Phase(24, 8, 20, 1e-3)),
+        phases=(Phase(16, 8, 30, 5e-4), Phase(24, 8, 20, 5e-4)),
         warmup_ratio=0.1,
         report_steps=25,
         hidden_weight=1.0,

