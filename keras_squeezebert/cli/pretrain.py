@@ -281,7 +281,7 @@ def pretrain(**values):
     import keras
 
     from keras_squeezebert.pretraining import pretrain
-    from keras_squeezebert.training.session import remove_state
+    from keras_squeezebert.training.session import STATE_FILE, remove_state
 
     recipe = _recipe(values)
     keras.utils.set_random_seed(values["seed"])
@@ -295,7 +295,7 @@ def pretrain(**values):
     if values["held_out"]:
         where = Path(values["cache"] or output / "cache") / "held-out"
         held_out = _cache(where, values["held_out"], tokenizer, values)
-    if values["start_from_teacher"] and not (folder / "state.safetensors").exists():
+    if values["start_from_teacher"] and not (folder / STATE_FILE).exists():
         _start(model, teacher, cache, tokenizer, recipe)
     callbacks = []
     if values["tensorboard"]:

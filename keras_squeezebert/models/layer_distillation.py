@@ -133,10 +133,7 @@ class LayerDistillation:
                     (self.student_encoder, m, states[m]),
                 ]
             )
-            p = ops.stop_gradient(p)  # (texts, heads, seq, seq)
-            divergence = ops.sum(p * (_log(p) - _log(q)), axis=-1)
-            divergence = ops.mean(divergence, axis=1)  # (texts, seq)
-            losses.append(mean_of_tokens(divergence, mask))
+            losses.append(mean_of_tokens(attention_divergence(p, q), mask))
         return sum(losses) / len(losses)
 
 
@@ -148,6 +145,18 @@ def matched_states(layers: int, taught_layers: int) -> list[int]:
         [0, 3, 6, 9, 12]
     """
     return [round(number) for number in np.linspace(0, taught_layers, layers + 1)]
+
+
+def attention_divergence(p, q):
+    """KL(p ‖ q) of each query, its mean over heads: (texts, seq).
+
+    Args:
+        p: The teacher's probabilities, float32 (texts, heads, seq, seq).
+        q: The model's.
+    """
+    p = ops.stop_gradient(p)
+    divergence = ops.sum(p * (_log(p) - _log(q)), axis=-1)  # (texts, heads, seq)
+    return ops.mean(divergence, axis=1)
 
 
 def mean_of_tokens(values, mask):

@@ -8,7 +8,10 @@ from keras_squeezebert.labels import IGNORED_LABEL
 from keras_squeezebert.layers.dense import Dense
 from keras_squeezebert.models.hidden_states import with_hidden_states
 from keras_squeezebert.models.inputs import token_inputs
-from keras_squeezebert.models.layer_distillation import matched_states
+from keras_squeezebert.models.layer_distillation import (
+    attention_divergence,
+    matched_states,
+)
 from keras_squeezebert.models.objectives import LabelAccuracy
 from keras_squeezebert.pretraining.initial import draw_kernels
 from keras_squeezebert.pretraining.recipe import PretrainingRecipe
@@ -63,9 +66,7 @@ def pretraining_model(
         found |= _distances(encoder, states, inputs, teacher, weights, dtype)
     if not found:
         raise InputError("There is nothing to learn: all weights are 0.")
-    training = keras.Model(
-        {name: inputs[name] for name in inputs}, found, name="pretraining"
-    )
+    training = keras.Model(inputs, found, name="pretraining")
     of_model = {id(variable) for variable in model.variables}
     draw_kernels(
         [v for v in training.trainable_variables if id(v) not in of_model],
@@ -249,9 +250,8 @@ class AttentionDistance(keras.layers.Layer):
         for m, number in enumerate(numbers[1:]):
             q = encoder.encoder_layers[m].probabilities(states[m], bias)
             p = teacher.encoder_layers[number - 1].probabilities(taught[m], bias)
-            p = ops.stop_gradient(ops.cast(p, "float32"))  # (batch, heads, seq, seq)
-            divergence = ops.sum(p * (_log(p) - _log(ops.cast(q, "float32"))), axis=-1)
-            distances.append(ops.mean(divergence, axis=1))  # (batch, seq)
+            p, q = (ops.cast(x, "float32") for x in (p, q))
+            distances.append(attention_divergence(p, q))  # (batch, seq)
         return mean_of_row(sum(distances) / len(distances), mask)
 
     def compute_output_spec(self, states, taught, mask):
@@ -278,7 +278,3 @@ def mean_of_row(values, mask):
     """The mean over the tokens, axis 1, where the mask is not 0."""
     mask = ops.cast(ops.not_equal(mask, 0), values.dtype)
     return ops.sum(values * mask, axis=1) / ops.sum(mask, axis=1)
-
-
-def _log(p):
-    return ops.log(ops.maximum(p, 1e-7))

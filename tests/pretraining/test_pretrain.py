@@ -12,6 +12,7 @@ import pytest
 from pretraining_runs import (
     CONFIG,
     RECIPE,
+    WORDS,
     StopAt,
     make_cache,
     make_student,
@@ -121,20 +122,7 @@ def test_a_state_of_other_settings(tmp_path):
 def test_text_is_learnt_without_a_teacher(tmp_path):
     """Sentences in which each word tells the next: well below the unigram entropy."""
     text = tmp_path / "text.txt"
-    cycle = [
-        "the",
-        "cat",
-        "sat",
-        "on",
-        "a",
-        "mat",
-        "and",
-        "saw",
-        "one",
-        "fat",
-        "dog",
-        "run",
-    ]
+    cycle = WORDS[:12]
     rng = np.random.default_rng(0)
     sentences = []
     for start in rng.integers(len(cycle), size=400):
