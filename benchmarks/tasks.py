@@ -87,6 +87,7 @@ class Row:
         baseline: A function of the examples to train on and to report: the name of a
             method without a network, and what it reaches.
         fields: Of the config.
+        preset: The model's shape.
         seeds: The runs.
         hidden_share: Of the word pieces, others in every epoch.
     """
@@ -97,6 +98,7 @@ class Row:
     epochs: int
     baseline: Callable[[Any, Any], tuple[str, float]]
     fields: dict[str, Any] = dataclasses.field(default_factory=dict)
+    preset: str = "mini"
     seeds: tuple[int, ...] = (0, 1, 2)
     hidden_share: float = 0.15
 
@@ -274,6 +276,7 @@ def start(row, train, unlabelled, teacher_folder):
         fields["id2label"] = dict(enumerate(row.task.label_names(train)))
     config = scratch_config(
         tokenizer.vocab_size,
+        preset=row.preset,
         hidden_dropout_prob=0.2,
         attention_probs_dropout_prob=0.2,
         **fields,
@@ -301,10 +304,15 @@ def train_float(row, splits, folder, seed, teacher_folder=None, unlabelled=None)
         features = load_answers(features, answers)
         inherit_word_embeddings(model, teacher)
         model.distill_from(features.teacher, weight=0.9, temperature=2.0)
+    recipe = Recipe(epochs=row.epochs, batch_size=64, learning_rate=1.5e-3, seed=seed)
+    fit(row, model, tokenizer, features, choose_by, recipe, folder)
+
+
+def fit(row, model, tokenizer, features, choose_by, recipe, folder):
+    """Trains a model by a recipe, keeps its best epoch, and saves it."""
     hiding = None
     if row.hidden_share:
-        hiding = Masking.hiding(tokenizer, row.hidden_share, seed)
-    recipe = Recipe(epochs=row.epochs, batch_size=64, learning_rate=1.5e-3, seed=seed)
+        hiding = Masking.hiding(tokenizer, row.hidden_share, recipe.seed)
     begun = time.monotonic()
     history = fine_tune(
         model,
@@ -338,15 +346,15 @@ def quantized(row, model, tokenizer, train, scheme, seed):
     return copy
 
 
-def measure(row, splits, folder, seed):
-    """Makes the forms that results.json lacks, and adds what each of them reaches."""
+def measure(row, splits, folder, seed, forms=FORMS):
+    """Makes those forms that results.json lacks, and adds what each of them reaches."""
     train, _, report = splits
     tokenizer = SqueezeBertTokenizerFast.from_pretrained(folder / "float")
     model = row.task.model_class.from_pretrained(folder / "float")
     evaluation = Evaluation(row.task, report, tokenizer, model.config, row.max_length)
     path = folder / "results.json"
     results = json.loads(path.read_text()) if path.exists() else {}
-    for form in FORMS:
+    for form in forms:
         if form in results:
             continue
         source = model

@@ -9,6 +9,8 @@ from keras_squeezebert.files import settled_folder
 
 # Models that the package brings along, a folder each.
 SHIPPED = Path(__file__).with_name("weights")
+# The one that training starts from if no other is named.
+SMALL_EN = "squeezebert_small_en"
 
 
 def pretrained_folder(

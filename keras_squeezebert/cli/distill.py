@@ -7,6 +7,7 @@ from keras_squeezebert.cli.training import (
     DATA_OPTIONS,
     Training,
     decorated,
+    default_learning_rate,
     read_training_data,
     recipe_options,
 )
@@ -118,7 +119,9 @@ def distill(teacher, **values):
     train, evaluation = read_training_data(head, values)
     model = _student(loaded, head.task(values).label_names(train), values)
     if not values["learning_rate"]:
-        values["learning_rate"] = 1e-3 if values["preset"] else 5e-5
+        # Layers of the teacher's own are those of a pretrained model, too.
+        source = None if values["preset"] else values["source"] or teacher
+        values["learning_rate"] = default_learning_rate(source)
     training = Training(head, values, model, loaded.tokenizer, train, evaluation)
     if values["unlabelled"]:
         training.add_unlabelled(_texts_of(values["unlabelled"], head))

@@ -9,10 +9,12 @@ from keras_squeezebert.cli.training import (
     DATA_OPTIONS,
     Training,
     decorated,
+    default_learning_rate,
     read_training_data,
     recipe_options,
 )
 from keras_squeezebert.errors import InputError
+from keras_squeezebert.hub import SMALL_EN
 from keras_squeezebert.presets import PRESETS
 
 _EXAMPLES = {
@@ -45,13 +47,14 @@ _START = (
         "--model",
         "source",
         help="Model to start from, a folder or an id on the Hugging Face Hub, such as "
-        "squeezebert/squeezebert-mnli-headless. Without it, one of the shape --preset "
-        "is trained from scratch with the vocabulary of uncased BERT.",
+        "squeezebert/squeezebert-mnli-headless.  [default: squeezebert_small_en, which "
+        "the package brings along]",
     ),
     click.option(
         "--preset",
         type=click.Choice(tuple(PRESETS)),
-        help="Shape of a model from scratch, base the paper's.  [default: mini]",
+        help="Start from random weights, in this shape, with the vocabulary of uncased "
+        "BERT; base is the paper's.",
     ),
     revision,
 )
@@ -74,11 +77,14 @@ def finetune():
 
 
 def _train(head, values):
-    if values["source"] and values["preset"]:
+    source, preset = values["source"], values["preset"]
+    if source and preset:
         raise InputError(
             "--model brings its shape: --preset goes without it. Received: "
-            f"--model={values['source']}, --preset={values['preset']}"
+            f"--model={source}, --preset={preset}"
         )
+    if not preset:
+        source = source or SMALL_EN
     train, evaluation = read_training_data(head, values)
 
     import keras
@@ -94,16 +100,16 @@ def _train(head, values):
     model, tokenizer = start_model(
         getattr(models, head.architecture),
         labels,
-        values["source"],
+        source,
         problem_type=problem_type,
         max_length=values["max_length"],
         revision=values["revision"],
-        preset=values["preset"] or "mini",
+        preset=preset,
     )
     if model.load_report:
         click.echo(model.load_report)
     if not values["learning_rate"]:
-        values["learning_rate"] = 5e-5 if values["source"] else 1e-3
+        values["learning_rate"] = default_learning_rate(source)
     Training(head, values, model, tokenizer, train, evaluation).run()
 
 

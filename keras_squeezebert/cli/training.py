@@ -9,6 +9,7 @@ import click
 
 from keras_squeezebert.cli.heads import Head, Values
 from keras_squeezebert.errors import InputError
+from keras_squeezebert.hub import SMALL_EN
 
 TRAINING_FOLDER = "training"
 
@@ -91,7 +92,7 @@ _RECIPE = (
 )
 # What it is where the default is None.
 _DEFAULTS_IN_WORDS = {
-    "--learning-rate": "5e-5, from random weights 1e-3",
+    "--learning-rate": "5e-5; for squeezebert_small_en 5e-4, random weights 1e-3",
     "--patience": "it goes on to the last",
     "--max-length": "128; 384 with a question",
 }
@@ -133,6 +134,16 @@ def decorated(command: Callable, options: tuple[Callable, ...]) -> Callable:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def default_learning_rate(source: str | None) -> float:
+    """The highest learning rate for a model to start from, None for random weights.
+
+    A model that is narrow and shallow takes a higher one than BERT's.
+    """
+    if source is None:
+        return 1e-3
+    return 5e-4 if source == SMALL_EN else 5e-5
 
 
 def recipe_of(values: Values) -> Any:

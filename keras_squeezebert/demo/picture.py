@@ -51,7 +51,7 @@ def draw_report(report: dict, path: str | os.PathLike) -> None:
     machine = report["machine"]
     figure.suptitle(
         f"SqueezeBERT on CLINC150: {report['parameters'] / 1e6:.1f} M parameters, "
-        f"trained from scratch. {machine['processor']}, LiteRT on one thread, "
+        f"from squeezebert_small_en. {machine['processor']}, LiteRT on one thread, "
         f"{report['date']}.",
         fontsize=9,
         color="#555555",

@@ -1,15 +1,16 @@
 """Trains the demo's classifier of intents, in float and then for int8."""
 
 from keras_squeezebert.data import sorted_labels
-from keras_squeezebert.models import SqueezeBertForSequenceClassification
+from keras_squeezebert.hub import SMALL_EN
+from keras_squeezebert.models import (
+    SqueezeBertForSequenceClassification,
+    prune_word_pieces,
+)
 from keras_squeezebert.quantization.calibrate import calibrate
 from keras_squeezebert.quantization.quantize_aware import quantize_aware
 from keras_squeezebert.tasks import Evaluation, SequenceClassification
-from keras_squeezebert.tasks.masking import Masking
-from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
-from keras_squeezebert.tokenizers.pruning import prune_vocabulary
 from keras_squeezebert.training import Recipe, batches, fine_tune
-from keras_squeezebert.training.start import scratch_config
+from keras_squeezebert.training.start import start_model
 
 SEQUENCE_LENGTH = 32  # tokens; the longest of the training queries has 32
 BATCH_SIZE = 64
@@ -18,22 +19,16 @@ TASK = SequenceClassification()
 
 
 def train(splits, epochs, seed):
-    """A classifier of the intents, trained from scratch, and its tokenizer."""
-    # Rows of the embedding table that no text uses would never be trained, only
-    # updated: nearly half of the step's time, and most of the file.
-    vocabulary = prune_vocabulary(None, splits["train"].texts)
-    tokenizer = SqueezeBertTokenizerFast(vocabulary, model_max_length=SEQUENCE_LENGTH)
-    config = scratch_config(
-        len(vocabulary),
+    """A classifier of the intents, from the weights that ship, and its tokenizer."""
+    model, tokenizer = start_model(
+        SqueezeBertForSequenceClassification,
         sorted_labels(splits["train"].labels),
-        max_position_embeddings=SEQUENCE_LENGTH,
-        hidden_dropout_prob=0.2,
-        attention_probs_dropout_prob=0.2,
+        SMALL_EN,
     )
-    model = SqueezeBertForSequenceClassification(config)
-    # A model that starts from nothing leans on single words, unless some are hidden.
-    hiding = Masking.hiding(tokenizer, 0.15, seed)
-    _fit(model, tokenizer, splits, epochs, seed, learning_rate=1.5e-3, hiding=hiding)
+    # Pieces that no text uses are never trained, only updated: a good part of the
+    # step's time, and most of the file.
+    model, tokenizer, _ = prune_word_pieces(model, tokenizer, splits["train"].texts)
+    _fit(model, tokenizer, splits, epochs, seed, learning_rate=5e-4)
     return model, tokenizer
 
 
@@ -51,7 +46,7 @@ def train_quantized(quantized, tokenizer, splits, epochs, seed):
     _fit(quantized, tokenizer, splits, epochs, seed, learning_rate=1e-4)
 
 
-def _fit(model, tokenizer, splits, epochs, seed, learning_rate, hiding=None):
+def _fit(model, tokenizer, splits, epochs, seed, learning_rate):
     recipe = Recipe(
         epochs=epochs,
         batch_size=BATCH_SIZE,
@@ -62,4 +57,4 @@ def _fit(model, tokenizer, splits, epochs, seed, learning_rate, hiding=None):
     )
     train = TASK.encode(splits["train"], tokenizer, model.config)
     validation = Evaluation(TASK, splits["validation"], tokenizer, model.config)
-    fine_tune(model, train, validation, recipe, hiding=hiding)
+    fine_tune(model, train, validation, recipe)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_squeezebert.config import SqueezeBertConfig
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.models.hidden_states import with_hidden_states
 
@@ -68,20 +69,8 @@ class LayerDistillation:
                 "that is a model of this package. Set both to 0 to learn from its "
                 f"answers alone. Received: teacher={teacher!r}"
             )
-        layers, taught_layers = self._both("num_hidden_layers")
-        if layers > taught_layers:
-            raise InputError(
-                "Layers can only be taught by as many or more. Set `hidden_weight` "
-                f"and `attention_weight` to 0. Received: {layers} layers of the "
-                f"model, {taught_layers} of the teacher"
-            )
-        heads, taught_heads = self._both("num_attention_heads")
-        if attention_weight and heads != taught_heads:
-            raise InputError(
-                "Attention is taught head by head. Set `attention_weight` to 0, or "
-                f"`num_attention_heads` of a new model to {taught_heads}. Received: "
-                f"{heads} heads of the model, {taught_heads} of the teacher"
-            )
+        configs = (self.student_encoder.config, self.teacher_encoder.config)
+        check_layers(*configs, attention_weight)
 
     def _both(self, field):
         """A field of the configs, of the model and of the teacher."""
@@ -135,6 +124,36 @@ class LayerDistillation:
             )
             losses.append(mean_of_tokens(attention_divergence(p, q), mask))
         return sum(losses) / len(losses)
+
+
+def check_layers(
+    config: SqueezeBertConfig, taught: SqueezeBertConfig, attention_weight: float
+) -> None:
+    """Looks whether the layers of one model can learn from those of another.
+
+    Args:
+        config: Of the model that learns.
+        taught: Of its teacher.
+        attention_weight: What its attention counts for.
+
+    Raises:
+        InputError: The teacher has fewer layers, or, if its attention is to be learnt,
+            another number of heads.
+    """
+    layers, taught_layers = config.num_hidden_layers, taught.num_hidden_layers
+    if layers > taught_layers:
+        raise InputError(
+            "Layers can only be taught by as many or more. Set `hidden_weight` and "
+            f"`attention_weight` to 0. Received: {layers} layers of the model, "
+            f"{taught_layers} of the teacher"
+        )
+    heads, taught_heads = config.num_attention_heads, taught.num_attention_heads
+    if attention_weight and heads != taught_heads:
+        raise InputError(
+            "Attention is taught head by head. Set `attention_weight` to 0, or "
+            f"`num_attention_heads` of a new model to {taught_heads}. Received: "
+            f"{heads} heads of the model, {taught_heads} of the teacher"
+        )
 
 
 def matched_states(layers: int, taught_layers: int) -> list[int]:

@@ -7,6 +7,9 @@ from keras import ops
 
 from keras_squeezebert.layers.base import PACKAGE
 
+# Names of the weights that do not decay: biases and those of LayerNorms.
+NOT_DECAYED = ["bias", "gamma", "beta"]
+
 
 def adamw(learning_rate=5e-5, weight_decay=0.01, layer_decay=1.0, **options):
     """AdamW, sparing biases and LayerNorms from decay, on gradients of norm 1 at most.
@@ -32,7 +35,7 @@ def adamw(learning_rate=5e-5, weight_decay=0.01, layer_decay=1.0, **options):
         optimizer = keras.optimizers.AdamW(learning_rate, **options)
     else:
         optimizer = LayerwiseAdamW(learning_rate, layer_decay=layer_decay, **options)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
     return optimizer
 
 

@@ -10,6 +10,7 @@ from keras_squeezebert.models.hidden_states import with_hidden_states
 from keras_squeezebert.models.inputs import token_inputs
 from keras_squeezebert.models.layer_distillation import (
     attention_divergence,
+    check_layers,
     matched_states,
 )
 from keras_squeezebert.models.objectives import LabelAccuracy
@@ -124,18 +125,7 @@ def _check_teacher(config, teacher, weights):
             f"{taught.vocab_size} pieces of the teacher, {config.vocab_size} of the "
             "model"
         )
-    if config.num_hidden_layers > taught.num_hidden_layers:
-        raise InputError(
-            "Layers are taught by as many or more. Received: "
-            f"{config.num_hidden_layers} of the model, {taught.num_hidden_layers} of "
-            "the teacher"
-        )
-    heads = config.num_attention_heads, taught.num_attention_heads
-    if weights["attention"] and heads[0] != heads[1]:
-        raise InputError(
-            "Attention is taught head by head. Set `attention_weight` to 0. Received: "
-            f"{heads[0]} heads of the model, {heads[1]} of the teacher"
-        )
+    check_layers(config, taught, weights["attention"])
 
 
 def _distances(encoder, states, inputs, teacher, weights, dtype):

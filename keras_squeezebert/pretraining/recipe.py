@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.layers.base import PACKAGE
+from keras_squeezebert.models.optimizer import NOT_DECAYED
 from keras_squeezebert.training.recipe import WarmUpAndDecay
 
 _SHARES = ("warmup_ratio", "weight_decay", "mask_rate", "clean_share")
@@ -208,7 +209,7 @@ class PretrainingRecipe:
             global_clipnorm=self.clip_norm,
             gradient_accumulation_steps=accumulated,
         )
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
         return optimizer
 
 

@@ -39,7 +39,7 @@ def start_model(
     problem_type: str | None = None,
     max_length: int | None = None,
     revision: str | None = None,
-    preset: str = "mini",
+    preset: str | None = "mini",
 ) -> tuple[PretrainedModel, SqueezeBertTokenizerFast]:
     """A model to fine-tune, and its tokenizer.
 
@@ -53,7 +53,8 @@ def start_model(
         max_length: Tokens of the longest row that the model will be given; None is what
             a source can take, and up to 512 without one.
         revision: Branch, tag or commit on the Hub.
-        preset: Shape of a model without a source, as in `scratch_config`.
+        preset: Shape of a model without a source, as in `scratch_config`; with one it
+            plays no part.
 
     Returns:
         `(model, tokenizer)`. The source's own labels are kept if they are for the same

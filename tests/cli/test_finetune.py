@@ -11,12 +11,14 @@ import textwrap
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import pytest
 from command_line import run, succeed
 from every_head import ARCHITECTURES, EVERY_HEAD, LABELS, TEXTS, write_data, write_model
 from tiny import ONE_LAYER
 
-from keras_squeezebert import SqueezeBertConfig, data
+from keras_squeezebert import SqueezeBertConfig, SqueezeBertModel, data
+from keras_squeezebert.cli.training import default_learning_rate
 from keras_squeezebert.data import TextExamples
 from keras_squeezebert.presets import PRESETS
 
@@ -76,6 +78,33 @@ def history(folder):
     (path,) = (folder / "training").iterdir()
     assert path.name == "history.csv"
     return path.read_text().splitlines()
+
+
+# === What it starts from
+
+
+@pytest.mark.parametrize("options", [(), ("--model", "squeezebert_small_en")])
+def test_the_weights_that_ship_are_the_default(options, workspace):
+    """At so low a rate they stay what they are, but for the new head."""
+    file, *_ = EVERY_HEAD[CLASSIFIER]
+    files = ("--train", file, "--output", "shipped", *options)
+    rate = ("--learning-rate", 1e-12, "--epochs", 1, "--max-length", 8)
+    shutil.rmtree(workspace / "shipped", ignore_errors=True)
+    printed = succeed("finetune", CLASSIFIER, *files, *rate, cwd=workspace)
+    assert "classifier/kernel" in printed
+    trained = SqueezeBertModel.from_pretrained(workspace / "shipped")
+    shipped = SqueezeBertModel.from_pretrained("squeezebert_small_en")
+    assert len(trained.weights) == len(shipped.weights)
+    for ours, theirs in zip(trained.weights, shipped.weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-9, err_msg=ours.path)
+
+
+@pytest.mark.parametrize(
+    ("source", "rate"),
+    [(None, 1e-3), ("squeezebert_small_en", 5e-4), ("someone/something", 5e-5)],
+)
+def test_the_learning_rate_is_that_of_the_start(source, rate):
+    assert default_learning_rate(source) == rate
 
 
 # === What a classifier is asked for

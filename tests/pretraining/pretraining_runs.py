@@ -120,19 +120,6 @@ def run(folder, state=None, recipe=RECIPE, held_out=None, callbacks=(), changes=
     return model.get_weights(), history
 
 
-class StopAt(keras.callbacks.Callback):
-    """Does something after a step, counted from the first of the pretraining."""
-
-    def __init__(self, step, action):
-        super().__init__()
-        self.step = step
-        self.action = action
-
-    def on_train_batch_end(self, batch, logs=None):
-        if int(self.model.optimizer.variables[0]) == self.step:
-            self.action()
-
-
 class Losses(keras.callbacks.Callback):
     """The loss of every step, of which Keras tells the mean since the epoch began."""
 

@@ -195,7 +195,7 @@ def test_a_wider_teacher_is_reached_by_a_map(rng):
         ({"hidden_weight": 1.0}, None, "to a teacher.*hidden_weight, no teacher"),
         ({}, {}, "Of a teacher something is to be learnt"),
         ({"hidden_weight": 1.0}, {"vocab_size": 99}, "vocabulary.*99 pieces"),
-        ({"hidden_weight": 1.0}, {"num_hidden_layers": 1}, "as many or more.*2 of"),
+        ({"hidden_weight": 1.0}, {"num_hidden_layers": 1}, "as many or more.*2 layers"),
         (
             {"attention_weight": 1.0},
             {"num_attention_heads": 8},

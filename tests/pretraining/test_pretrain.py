@@ -13,12 +13,12 @@ from pretraining_runs import (
     CONFIG,
     RECIPE,
     WORDS,
-    StopAt,
     make_cache,
     make_student,
     make_tokenizer,
     run,
 )
+from stop_at import StopAt
 from tiny import WITHOUT_DROPOUT
 
 from keras_squeezebert import SqueezeBertForMaskedLM
@@ -36,10 +36,11 @@ KILLED = """
     import os, pathlib, signal, sys
     sys.path[:0] = {paths!r}
     import pretraining_runs
+    from stop_at import StopAt
     def kill():
         os.kill(os.getpid(), signal.SIGKILL)
     folder = pathlib.Path({folder!r})
-    stop = pretraining_runs.StopAt({step}, kill)
+    stop = StopAt({step}, kill)
     pretraining_runs.run(folder, folder / "state", callbacks=[stop])
 """
 

@@ -11,6 +11,7 @@ import filelock
 import keras
 import numpy as np
 import pytest
+from stop_at import StopAt
 from tiny import ONE_LAYER, make_inputs, make_model
 
 from keras_squeezebert.errors import InputError
@@ -48,19 +49,6 @@ class Sum:
 
     def __call__(self, model):
         return {"accuracy": -abs(sum(float(w.sum()) for w in model.get_weights()))}
-
-
-class StopAt(keras.callbacks.Callback):
-    """Does something after a step, counted over all epochs."""
-
-    def __init__(self, step, action):
-        super().__init__()
-        self.step = step
-        self.action = action
-
-    def on_train_batch_end(self, batch, logs=None):
-        if int(self.model.optimizer.variables[0]) == self.step:
-            self.action()
 
 
 def train(folder=None, callbacks=(), save_seconds=0.0, features=None, recipe=RECIPE):
