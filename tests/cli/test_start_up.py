@@ -7,8 +7,11 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
 from command_line import run_process
 from every_head import EVERY_HEAD
+
+from keras_squeezebert.cli import prefer_onednn
 
 QUESTIONS = {
     "sequence-classification": ("ab cd",),
@@ -61,3 +64,16 @@ def test_what_readers_mend_is_told(heads):
     )
     assert finished.returncode == 0, finished.stderr
     assert "moved.json: moved 1 answers" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("machine", "given", "expected"),
+    [("x86_64", None, "1"), ("AMD64", "0", "0"), ("aarch64", None, None)],
+)
+def test_onednn_is_on_where_it_is_faster(machine, given, expected, monkeypatch):
+    name = "TF_ENABLE_ONEDNN_OPTS"
+    environment = {} if given is None else {name: given}
+    monkeypatch.setattr("os.environ", environment)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    prefer_onednn()
+    assert environment.get(name) == expected
