@@ -3,7 +3,7 @@
 import click
 
 from keras_squeezebert.cli.heads import HEADS
-from keras_squeezebert.cli.options import revision
+from keras_squeezebert.cli.options import data_parallel, revision
 from keras_squeezebert.cli.readers import glue_task
 from keras_squeezebert.cli.training import (
     DATA_OPTIONS,
@@ -58,14 +58,6 @@ _START = (
     ),
     revision,
 )
-_DATA_PARALLEL = click.option(
-    "--data-parallel",
-    is_flag=True,
-    help="Share each batch among all devices, with KERAS_BACKEND=jax; and among "
-    "processes, each started with this command and its number in the variables "
-    "KERAS_DISTRIBUTION_JOB_ADDRESSES, _NUM_PROCESSES and _PROCESS_ID. All must see "
-    "OUTPUT, which the first one writes.",
-)
 _REGRESSION = click.option(
     "--regression", is_flag=True, help="The labels are numbers, and so are the answers."
 )
@@ -89,13 +81,12 @@ def _train(head, values):
 
     import keras
 
-    from keras_squeezebert import models
-    from keras_squeezebert.training import data_parallel
+    from keras_squeezebert import models, training
     from keras_squeezebert.training.start import start_model
 
     keras.utils.set_random_seed(values["seed"])
     if values["data_parallel"]:
-        data_parallel()
+        training.data_parallel()
     labels, problem_type = _labels(head, values, train)
     model, tokenizer = start_model(
         getattr(models, head.architecture),
@@ -146,7 +137,7 @@ def _command(head):
         *_START,
         *of_head,
         *recipe_options(epochs=8),
-        _DATA_PARALLEL,
+        data_parallel,
     )
     return finetune.command(head.name)(decorated(command, options))
 

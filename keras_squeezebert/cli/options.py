@@ -76,6 +76,14 @@ row_length = click.option(
 seed = click.option(
     "--seed", default=0, show_default=True, help="Seed of all randomness."
 )
+data_parallel = click.option(
+    "--data-parallel",
+    is_flag=True,
+    help="Share each batch among all devices, with KERAS_BACKEND=jax; and among "
+    "processes, each started with this command and its number in the variables "
+    "KERAS_DISTRIBUTION_JOB_ADDRESSES, _NUM_PROCESSES and _PROCESS_ID. All must see "
+    "OUTPUT, which the first one writes.",
+)
 revision = click.option(
     "--revision", help="Branch, tag or commit of a model on the Hugging Face Hub."
 )

@@ -246,6 +246,7 @@ _RUN = (
         is_flag=True,
         help=f"Write logs for TensorBoard to OUTPUT/{TRAINING_FOLDER}.",
     ),
+    options.data_parallel,
 )
 
 
@@ -267,7 +268,8 @@ def pretrain(**values):
       squeezebert pretrain --corpus wiki.txt.xz --config small \\
           --phase 128:64:20000:5e-4 --optimizer adamw --output my-encoder
       KERAS_BACKEND=jax squeezebert pretrain --corpus a.txt --corpus b.txt \\
-          --dtype mixed_bfloat16 --accumulation-steps 32 --output paper-base
+          --dtype mixed_bfloat16 --accumulation-steps 32 --data-parallel \\
+          --output paper-base
       squeezebert pretrain --corpus wiki.txt.xz --config small \\
           --teacher all-MiniLM-L6-v2 --start-from-teacher --no-sentence-order \\
           --hidden-weight 4 --sentence-weight 2 --masked-lm-weight 0.25 \\
@@ -280,11 +282,15 @@ def pretrain(**values):
 
     import keras
 
+    from keras_squeezebert import training
     from keras_squeezebert.pretraining import pretrain
     from keras_squeezebert.training.session import STATE_FILE, remove_state
 
     recipe = _recipe(values)
     keras.utils.set_random_seed(values["seed"])
+    is_first = True
+    if values["data_parallel"]:
+        is_first = training.data_parallel().process == 0
     output = Path(values["output"])
     folder = output / TRAINING_FOLDER
     tokenizer, config, model, teacher = _models(values)
@@ -298,7 +304,7 @@ def pretrain(**values):
     if values["start_from_teacher"] and not (folder / STATE_FILE).exists():
         _start(model, teacher, cache, tokenizer, recipe)
     callbacks = []
-    if values["tensorboard"]:
+    if values["tensorboard"] and is_first:
         callbacks = [keras.callbacks.TensorBoard(folder, write_graph=False)]
     try:
         history = pretrain(
@@ -311,16 +317,22 @@ def pretrain(**values):
             folder=folder,
             save_seconds=60 * values["save_minutes"],
             callbacks=callbacks,
+            verbose="auto" if is_first else 0,
         )
     except KeyboardInterrupt:
         click.echo("\nInterrupted. The same command goes on from here.", err=True)
         raise
+    if is_first:
+        _save(model, config, tokenizer, output)
+        remove_state(folder)
+        click.echo(f"Saved {output}: {_told(history[-1])}.")
+
+
+def _save(model, config, tokenizer, output):
     trained = type(model)(config)
     trained.set_weights(model.get_weights())
     trained.save_pretrained(output)
     tokenizer.save_pretrained(output)
-    remove_state(folder)
-    click.echo(f"Saved {output}: {_told(history[-1])}.")
 
 
 def _recipe(values):
@@ -394,6 +406,7 @@ def _cache(folder, corpus, tokenizer, values):
             tokenizer,
             line=values["line"],
             errors=values["errors"],
+            waits=values["data_parallel"],
             progress=lambda tokens: bar.update(tokens - bar.n),
         )
 

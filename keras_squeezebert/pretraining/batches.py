@@ -1,6 +1,7 @@
 """PretrainingBatches: the batches of a report of the history, for `fit`."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import accumulate
 
 import keras
@@ -11,6 +12,7 @@ from keras_squeezebert.pretraining.recipe import PretrainingRecipe
 from keras_squeezebert.pretraining.rows import Rows
 from keras_squeezebert.tasks.masking import Masking
 from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
+from keras_squeezebert.training.data_parallel import Share
 
 
 class PretrainingSteps:
@@ -86,14 +88,23 @@ class PretrainingBatches(keras.utils.PyDataset):
         first: Number of the first step.
         count: How many there are.
         targets: Names of the losses that go by no labels.
+        share: What of each batch is for this process. Default: all of it.
     """
 
-    def __init__(self, steps: PretrainingSteps, first: int, count: int, targets=()):
+    def __init__(
+        self,
+        steps: PretrainingSteps,
+        first: int,
+        count: int,
+        targets: Sequence[str] = (),
+        share: Share | None = None,
+    ):
         super().__init__()
         self.steps = steps
         self.first = first
         self.count = count
         self.targets = targets
+        self.share = share or Share()
 
     def __len__(self):
         return self.count
@@ -101,4 +112,5 @@ class PretrainingBatches(keras.utils.PyDataset):
     def __getitem__(self, index):
         inputs, labels = self.steps(self.first + index)
         nothing = np.zeros(len(inputs["input_ids"]), "float32")
-        return inputs, {**labels, **dict.fromkeys(self.targets, nothing)}
+        labels |= dict.fromkeys(self.targets, nothing)
+        return self.share.of((inputs, labels))

@@ -111,6 +111,7 @@ class TokenCache:
         line: Literal["paragraph", "document"] = "paragraph",
         errors: str = "strict",
         shard_tokens: int = 2**23,
+        waits: bool = False,
         progress: Callable[[int], Any] = lambda tokens: None,
     ) -> "TokenCache":
         """Tokenises files; what an earlier call has done of it is not done again.
@@ -123,11 +124,12 @@ class TokenCache:
                 lines between them; or a document.
             errors: As in `read_paragraphs`.
             shard_tokens: About how many are in a shard.
+            waits: Whether to wait for another process that writes the folder.
             progress: Called with the number of tokens that are done, now and then.
 
         Raises:
-            InputError: A file cannot be read; the folder is in use, or has the cache
-                of another corpus or tokenizer.
+            InputError: A file cannot be read; the folder is in use and not waited for,
+                or has the cache of another corpus or tokenizer.
             OSError: The folder cannot be written to, or the disk is full.
         """
         if line not in ("paragraph", "document"):
@@ -147,7 +149,7 @@ class TokenCache:
         }
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        with used_alone(folder, "tokenisation"):
+        with used_alone(folder, "tokenisation", waits=waits):
             manifest = _begun(folder, corpus, tokenizer)
             if not manifest["complete"]:
                 _write_shards(folder, manifest, lines, tokenizer, progress)

@@ -15,6 +15,7 @@ from keras_squeezebert.pretraining.cache import MANIFEST, TokenCache
 from keras_squeezebert.pretraining.objective import pretraining_model
 from keras_squeezebert.pretraining.recipe import PretrainingRecipe
 from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
+from keras_squeezebert.training.data_parallel import current_share
 from keras_squeezebert.training.session import Session, steps_done
 
 
@@ -38,6 +39,9 @@ def pretrain(
     the same arguments, at the step that was last saved; on one device to the same
     weights, bit for bit. The folder then also has `history.csv`.
 
+    After `keras_squeezebert.training.data_parallel` every batch is shared among devices
+    and processes, to the same weights as with one.
+
     Args:
         model: A `SqueezeBertForMaskedLM`.
         cache: The corpus.
@@ -46,7 +50,8 @@ def pretrain(
         teacher: A `SqueezeBertModel`, of a SqueezeBERT or a BERT, to distil.
         held_out: Text by which the losses are told in every report, as `val_…`.
         held_out_steps: Batches of it.
-        folder: Where the state of the training is kept, for one at a time.
+        folder: Where the state of the training is kept, for one at a time. Of several
+            processes the first writes it, and all must see it to go on.
         save_seconds: How often the state is saved; it is at every report, too.
         callbacks: Of `keras.Model.fit`, for which a report is an epoch.
         verbose: Of `keras.Model.fit`.
@@ -56,7 +61,8 @@ def pretrain(
 
     Raises:
         InputError: The model cannot learn this; the loss is not finite any more; the
-            folder is in use, or has the state of another training.
+            folder is in use, or has the state of another training; a batch cannot be
+            shared evenly.
 
     Reference:
         Iandola et al. 2020, section 4.1.
@@ -65,6 +71,8 @@ def pretrain(
     for phase in recipe.phases:
         check_length(phase.length, model.config)
     training = pretraining_model(model, recipe, teacher)
+    for phase in recipe.phases:
+        share = current_share(phase.batch_size // recipe.accumulation_steps)
     distances = [name for name in training.output if name.endswith("_distance")]
     steps = PretrainingSteps(cache, tokenizer, recipe)
     ends = recipe.report_ends
@@ -76,6 +84,7 @@ def pretrain(
         settings=_settings(model, cache, recipe, teacher),
         folder=folder,
         save_seconds=save_seconds,
+        writes=share.process == 0,
     )
     watching = [Speed(steps)]
     if held_out is not None:
@@ -86,6 +95,7 @@ def pretrain(
             0,
             held_out_steps,
             distances,
+            share,
         )
         watching.append(HeldOut(held_out))
     watching = keras.callbacks.CallbackList(
@@ -106,7 +116,7 @@ def pretrain(
                 {"verbose": verbose, "epochs": len(ends), "steps": count}
             )
             training.fit(
-                PretrainingBatches(steps, first, count, distances),
+                PretrainingBatches(steps, first, count, distances, share),
                 initial_epoch=epoch,
                 epochs=epoch + 1,
                 callbacks=watching,

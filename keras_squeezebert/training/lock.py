@@ -13,15 +13,18 @@ LOCK_FILE = "lock"
 
 
 @contextlib.contextmanager
-def used_alone(folder: str | os.PathLike, what: str) -> Iterator[None]:
+def used_alone(
+    folder: str | os.PathLike, what: str, *, waits: bool = False
+) -> Iterator[None]:
     """Keeps a folder to this process until the block ends, or the process does.
 
     Args:
         folder: It must exist.
         what: The work, for the message.
+        waits: Whether to wait for another process that is at it.
 
     Raises:
-        InputError: Another process is at it.
+        InputError: Another process is at it, and is not waited for.
 
     Example:
         >>> import tempfile
@@ -33,7 +36,7 @@ def used_alone(folder: str | os.PathLike, what: str) -> Iterator[None]:
         keras_squeezebert.errors.InputError: One training at a time ...
     """
     # The kernel takes the lock from a process that is killed.
-    lock = filelock.FileLock(Path(folder) / LOCK_FILE, blocking=False)
+    lock = filelock.FileLock(Path(folder) / LOCK_FILE, blocking=waits)
     try:
         lock.acquire()
     except filelock.Timeout:

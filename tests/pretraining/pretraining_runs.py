@@ -84,8 +84,9 @@ def make_cache(folder, seed=0):
     """A cache of `make_text`, which may be there already."""
     folder.mkdir(parents=True, exist_ok=True)
     text = folder / "text.txt"
-    text.write_text(make_text(seed))
-    return TokenCache.write(folder / "cache", [text], make_tokenizer())
+    if not text.exists():
+        text.write_text(make_text(seed))
+    return TokenCache.write(folder / "cache", [text], make_tokenizer(), waits=True)
 
 
 def make_teacher():

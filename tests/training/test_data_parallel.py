@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -11,6 +10,14 @@ import keras
 import numpy as np
 import pytest
 from tiny import ONE_LAYER, WITHOUT_DROPOUT, make_inputs, make_model
+from workers import (
+    PROCESSES,
+    assert_close,
+    ends_of,
+    finish,
+    start_workers,
+    weights_of,
+)
 
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.tasks import Features
@@ -20,7 +27,6 @@ from keras_squeezebert.training.session import STATE_FILE
 
 RECIPE = Recipe(epochs=2, batch_size=8, learning_rate=1e-2, clip_norm=0.1, seed=5)
 CALM = ONE_LAYER.replace(**WITHOUT_DROPOUT)
-PROCESSES, DEVICES = 2, 4
 
 
 def make_features(rows):
@@ -53,105 +59,35 @@ def train(config, rows, **options):
 CASES = {"even": (ONE_LAYER, 24), "uneven": (CALM, 26)}
 
 
-class KillAt(keras.callbacks.Callback):
-    def __init__(self, step):
-        super().__init__()
-        self.step = step
-
-    def on_train_batch_end(self, batch, logs=None):
-        if int(self.model.optimizer.variables[0]) == self.step:
-            os.kill(os.getpid(), signal.SIGKILL)
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 # === Processes of their own, which have JAX
 
-WORKER = """
-    import sys
-    sys.path[:0] = {paths!r}
-    import numpy as np
-    import test_data_parallel as here
-    share = here.data_parallel()
-    assert (share.processes, share.devices) == (here.PROCESSES, here.DEVICES), share
-"""
 COMPARED = """
     results = {{name: here.train(*case) for name, case in here.CASES.items()}}
     if share.process == 0:
         here.keras.distribution.set_distribution(None)
         for name, case in here.CASES.items():
             results["alone_" + name] = here.train(*case)
-    here.save("{folder}", share, results)
+    save("{folder}", share, results)
 """
 KILLED = """
-    callbacks = [here.KillAt({step})] if share.process == 1 else []
+    from stop_at import StopAt
+    callbacks = [StopAt({step}, here.kill)] if share.process == 1 else []
     weights = here.train(
         *here.CASES["even"], folder="{folder}", save_seconds=0, callbacks=callbacks
     )
-    here.save("{folder}", share, {{"even": weights}})
+    save("{folder}", share, {{"even": weights}})
 """
-PATHS = [os.path.dirname(__file__), *filter(None, sys.path)]
-
-
-def save(folder, share, results):
-    arrays = {
-        f"{name}.{number}": array
-        for name, weights in results.items()
-        for number, array in enumerate(weights)
-    }
-    np.savez(f"{folder}/{share.process}.npz", **arrays)
-
-
-def start_workers(work, **values):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    work = textwrap.dedent(work).format(**values)
-    script = textwrap.dedent(WORKER).format(paths=PATHS) + work
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": "jax",
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={DEVICES // PROCESSES}",
-        "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
-        "KERAS_DISTRIBUTION_NUM_PROCESSES": str(PROCESSES),
-    }
-    return [
-        subprocess.Popen(
-            [sys.executable, "-c", script],
-            env={**environment, "KERAS_DISTRIBUTION_PROCESS_ID": str(number)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(PROCESSES)
-    ]
-
-
-def ends_of(workers):
-    """Exit codes, and what was said."""
-    errors = [worker.communicate(timeout=600)[1] for worker in workers]
-    return [worker.returncode for worker in workers], "\n".join(errors)
-
-
-def finish(workers):
-    codes, errors = ends_of(workers)
-    assert codes == [0] * len(codes), errors[-3000:]
-
-
-def weights_of(folder, process, name):
-    arrays = np.load(folder / f"{process}.npz")
-    count = sum(key.startswith(f"{name}.") for key in arrays)
-    return [arrays[f"{name}.{number}"] for number in range(count)]
-
-
-def assert_close(received, expected, tolerance=1e-5):
-    assert len(received) == len(expected) > 10
-    for one, other in zip(received, expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     pytest.importorskip("jax")
     folder = tmp_path_factory.mktemp("parallel")
-    finish(start_workers(COMPARED, folder=folder))
+    finish(start_workers(__file__, COMPARED, folder=folder))
     return folder
 
 
@@ -171,10 +107,10 @@ def test_they_train_as_tensorflow_does(folder):
 
 def test_a_killed_worker(folder, tmp_path):
     """The others end; started again, all go on from what the first had saved."""
-    codes, _ = ends_of(start_workers(KILLED, folder=tmp_path, step=5))
+    codes, _ = ends_of(start_workers(__file__, KILLED, folder=tmp_path, step=5))
     assert codes[1] == -signal.SIGKILL and codes[0] != 0
     assert (tmp_path / STATE_FILE).exists()
-    finish(start_workers(KILLED, folder=tmp_path, step=-1))
+    finish(start_workers(__file__, KILLED, folder=tmp_path, step=-1))
     expected = weights_of(folder, 0, "even")
     for process in range(PROCESSES):
         assert_close(weights_of(tmp_path, process, "even"), expected, 1e-6)
@@ -241,7 +177,8 @@ def fit():
 
 def test_mirrored_replicas_fit_as_one(tmp_path):
     path = str(tmp_path / "weights.npz")
-    script = textwrap.dedent(MIRRORED).format(paths=PATHS, path=path)
+    paths = [os.path.dirname(__file__), *filter(None, sys.path)]
+    script = textwrap.dedent(MIRRORED).format(paths=paths, path=path)
     finished = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True
     )
