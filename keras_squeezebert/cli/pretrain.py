@@ -6,8 +6,12 @@ from pathlib import Path
 import click
 
 from keras_squeezebert.cli import options
-from keras_squeezebert.cli.extras import check_extra
-from keras_squeezebert.cli.training import TRAINING_FOLDER, decorated
+from keras_squeezebert.cli.training import (
+    TRAINING_FOLDER,
+    check_tensorboard,
+    decorated,
+    tensorboard,
+)
 from keras_squeezebert.errors import InputError
 
 _SHARE = click.FloatRange(0, 1)
@@ -241,11 +245,7 @@ _RUN = (
         type=_POSITIVE,
         help="How often the state is saved.",
     ),
-    click.option(
-        "--tensorboard",
-        is_flag=True,
-        help=f"Write logs for TensorBoard to OUTPUT/{TRAINING_FOLDER}.",
-    ),
+    tensorboard,
     options.data_parallel,
 )
 
@@ -276,7 +276,7 @@ def pretrain(**values):
           --clean-share 0.5 --phase 64:64:20000:1e-3 --optimizer adamw --output mine
     """
     if values["tensorboard"]:
-        check_extra("tensorboard", "tensorboard", need="TensorBoard's logs need it")
+        check_tensorboard()
     if values["start_from_teacher"] and not values["teacher"]:
         raise InputError("--start-from-teacher needs a --teacher. Received: none")
 

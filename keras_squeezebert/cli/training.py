@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from keras_squeezebert.cli.extras import check_extra
 from keras_squeezebert.cli.heads import Head, Values
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.hub import SMALL_EN
@@ -35,6 +36,12 @@ DATA_OPTIONS = (
         type=click.Path(file_okay=False),
         help="Folder for the model. Hugging Face's transformers can load it too.",
     ),
+)
+
+tensorboard = click.option(
+    "--tensorboard",
+    is_flag=True,
+    help=f"Write logs for TensorBoard to OUTPUT/{TRAINING_FOLDER}.",
 )
 
 _POSITIVE = click.FloatRange(min=0, min_open=True)
@@ -121,11 +128,6 @@ def recipe_options(least_epochs: int = 1, **defaults: Any) -> tuple[Callable, ..
                 show_default=default is not None,
             )
         )
-    tensorboard = click.option(
-        "--tensorboard",
-        is_flag=True,
-        help=f"Write logs for TensorBoard to OUTPUT/{TRAINING_FOLDER}.",
-    )
     return (*recipe, tensorboard)
 
 
@@ -237,7 +239,7 @@ class Training:
                 self.tokenizer, self.values["hidden_share"], recipe.seed
             )
         if self.values["tensorboard"] and is_first:
-            _check_tensorboard()
+            check_tensorboard()
             callbacks = [keras.callbacks.TensorBoard(folder, write_graph=False)]
         try:
             history = fine_tune(
@@ -289,11 +291,10 @@ def max_length(head: Head, values: Values, config: Any) -> int:
     return asked or min(head.max_length or 128, config.max_position_embeddings)
 
 
-def _check_tensorboard():
-    import importlib.util
+def check_tensorboard() -> None:
+    """Looks whether `--tensorboard` can be had.
 
-    if importlib.util.find_spec("tensorboard") is None:
-        raise InputError(
-            "TensorBoard's logs need the package tensorboard: pip install "
-            "keras-squeezebert[tensorboard]. Received: --tensorboard"
-        )
+    Raises:
+        InputError: The package is not installed.
+    """
+    check_extra("tensorboard", "tensorboard", need="--tensorboard needs a package")
