@@ -3,11 +3,11 @@
     python benchmarks/masked_lm.py MODEL --cache CACHE --held-out HELD_OUT
 
 MODEL is a folder of a masked LM, or several; CACHE and HELD_OUT are token caches of
-`keras_squeezebert.pretraining`: what n-grams are counted in, and what is guessed. All
-tell the same pieces, 15 % of each row, in a pass over the held-out rows. A model sees
-rows in which they are masked (80 % are [MASK], 10 % another piece, 10 % themselves).
-N-grams see of the same rows what was there before, masked pieces of the context too,
-which is an advantage for them:
+`keras_squeezebert.pretraining`: what n-grams are counted in, if it is given, and what
+is guessed. All tell the same pieces, 15 % of each row, in a pass over the held-out
+rows. A model sees rows in which they are masked (80 % are [MASK], 10 % another piece,
+10 % themselves). N-grams see of the same rows what was there before, masked pieces of
+the context too, which is an advantage for them:
 
   - "unigram": how often a piece is;
   - "left trigram": after the two pieces on its left;
@@ -193,7 +193,7 @@ def print_table(results):
 
 @click.command(help=__doc__)
 @click.argument("models", nargs=-1, type=click.Path(exists=True, file_okay=False))
-@click.option("--cache", required=True, type=click.Path(exists=True, file_okay=False))
+@click.option("--cache", type=click.Path(exists=True, file_okay=False))
 @click.option(
     "--held-out", required=True, type=click.Path(exists=True, file_okay=False)
 )
@@ -207,17 +207,19 @@ def main(models, cache, held_out, length, seed, as_json, output):
     held_out = TokenCache(held_out, tokenizer)
     text = masked(Rows(held_out, tokenizer, length, masking, paired=False))
     results = {str(model): by_model(text, model, tokenizer) for model in models}
-    counted = TokenCache(cache, tokenizer)
-    unmasked = Masking(tokenizer, 0.0)
-    rows = Rows(counted, tokenizer, length, unmasked, paired=False)
-    results |= by_counts(text, stream_of(rows), masking.ordinary)
+    counted = None
+    if cache:
+        counted = TokenCache(cache, tokenizer)
+        unmasked = Masking(tokenizer, 0.0)
+        rows = Rows(counted, tokenizer, length, unmasked, paired=False)
+        results |= by_counts(text, stream_of(rows), masking.ordinary)
     around = surroundings()
     report = {
         "machine": around["machine"],
         "versions": around["versions"],
         "date": around["date"],
         "command": " ".join(["python", *sys.argv]),
-        "counted": counted.counts,
+        "counted": counted and counted.counts,
         "held_out": {**held_out.counts, "masked": len(text.pieces)},
         "results": results,
     }

@@ -76,10 +76,12 @@ ROWS = {
 }
 # What a pretrained model is trained by.
 RECIPES = {
-    "clinc150": Recipe(epochs=8, batch_size=64, learning_rate=5e-4),
-    "sst2": Recipe(epochs=3, batch_size=64, learning_rate=3e-4),
-    "stsb": Recipe(epochs=6, batch_size=32, learning_rate=3e-4),
-    "conll2003": Recipe(epochs=8, batch_size=32, learning_rate=5e-4),
+    "clinc150": Recipe(
+        epochs=8, batch_size=64, learning_rate=5e-4, decay="cosine", label_smoothing=0.1
+    ),
+    "sst2": Recipe(epochs=2, batch_size=64, learning_rate=2e-4),
+    "stsb": Recipe(epochs=4, batch_size=32, learning_rate=1e-4),
+    "conll2003": Recipe(epochs=6, batch_size=32, learning_rate=5e-4),
 }
 
 

@@ -25,6 +25,7 @@ WEIGHTS_FILES = (
     "README.md",
     "config.json",
     "curves.png",
+    "curves-2.png",
     "model.safetensors",
     "tokenizer_config.json",
     "vocab.txt",

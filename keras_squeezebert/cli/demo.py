@@ -26,7 +26,7 @@ SENTENCES = (
 )
 @click.option(
     "--epochs",
-    default=7,
+    default=4,
     show_default=True,
     type=click.IntRange(min=1),
     help="Passes over the data in float; one more follows with int8 simulated.",
