@@ -39,7 +39,7 @@ def demo(output, epochs, seed):
     none ("oos", out of scope). The model is the package's own squeezebert_small_en, 6
     layers of width 384, with the word pieces that these requests use; at the end it is
     trained on with int8 simulated, and becomes a .tflite that computes in int8. It
-    takes some minutes on two cores and downloads nothing.
+    takes up to twenty minutes on two cores and downloads nothing.
 
     \b
     Examples:
