@@ -6,11 +6,10 @@ DATA is a folder with glue and ner/conll2003; CLINC150, its queries in scope, co
 the package. Each row is the model fine-tuned, beside one of the preset small, which is
 the shape of squeezebert_small_en, that starts from random weights as those of
 benchmarks/tasks.py do: its vocabulary pruned to the training texts, more dropout,
-pieces hidden, a higher rate.
-Both are then trained on with int8 simulated, and every figure is that of a .tflite on
-the whole development set, by which the epoch was chosen as well. What is done is not
-done again, and a run that was cut off goes on. It ends with the table of all rows that
-are there.
+pieces hidden, a higher rate. Both are then trained on with int8 simulated, and every
+figure is that of a .tflite on the whole development set, by which the epoch was chosen
+as well. What is done is not done again, and a run that was cut off goes on. It ends
+with the table of all rows that are there.
 """
 
 import dataclasses
@@ -25,8 +24,7 @@ import keras
 from tasks import ROWS as FROM_NOTHING
 from tasks import Row, fit, measure, rows_of, spread, train_float
 
-from keras_squeezebert.data import load_clinc150
-from keras_squeezebert.data.clinc150 import OUT_OF_SCOPE
+from keras_squeezebert.data import OUT_OF_SCOPE, load_clinc150
 from keras_squeezebert.files import write_json
 from keras_squeezebert.tasks import SequenceClassification
 from keras_squeezebert.training import Recipe
@@ -107,6 +105,10 @@ def print_table(output):
     head = ["", "metric", "without a network", "start", *FORMS, "runs", "minutes"]
     click.echo("| " + " | ".join(head) + " |\n" + "|---" * len(head) + "|")
     for name in ROWS:
+        path = output / name / "baseline.json"
+        if not path.exists():
+            continue
+        baseline = json.loads(path.read_text())
         for start in STARTS:
             folders = [
                 path.parent
@@ -114,16 +116,18 @@ def print_table(output):
                 if set(FORMS) <= set(json.loads(path.read_text()))
             ]
             if folders:
-                click.echo("| " + " | ".join(cells(name, start, folders)) + " |")
+                click.echo(
+                    "| " + " | ".join(cells(name, baseline, start, folders)) + " |"
+                )
 
 
-def cells(name, start, folders):
+def cells(name, baseline, start, folders):
     """A line of the table."""
 
     def read(file):
         return [json.loads((folder / file).read_text()) for folder in folders]
 
-    runs, baseline = read("results.json"), read("baseline.json")[0]
+    runs = read("results.json")
     seconds = mean(notes["seconds"] for notes in read("float/training.json"))
     return [
         *(name, runs[0]["float32"]["metric"]),
@@ -147,14 +151,14 @@ def main(data, names, model, output, seeds, starts):
     for name in names:
         for seed in seeds:
             splits = ROWS[name].read(data, seed)
+            path = output / name / "baseline.json"
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                method, score = ROWS[name].baseline(splits[0], splits[2])
+                write_json(path, {"method": method, "score": score})
             for start in starts:
                 row = dataclasses.replace(ROWS[name], preset="small")
                 folder = output / name / start / str(seed)
-                path = folder / "baseline.json"
-                if not path.exists():
-                    folder.mkdir(parents=True, exist_ok=True)
-                    method, score = row.baseline(splits[0], splits[2])
-                    write_json(path, {"method": method, "score": score})
                 if not (folder / "float" / "training.json").exists():
                     if start == "pretrained":
                         recipe = dataclasses.replace(RECIPES[name], seed=seed)

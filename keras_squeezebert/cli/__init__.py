@@ -76,7 +76,7 @@ def prefer_onednn():
     """Has TensorFlow compute by oneDNN on any x86, unless the environment says no.
 
     By itself it does so where there is AVX512-VNNI only; with AVX2 alone oneDNN trains
-    twice as fast (docs/performance.md).
+    half as fast again (docs/performance.md).
     """
     if platform.machine().lower() in ("x86_64", "amd64"):
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

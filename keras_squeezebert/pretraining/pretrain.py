@@ -70,9 +70,8 @@ def pretrain(
     recipe = recipe or PretrainingRecipe()
     for phase in recipe.phases:
         check_length(phase.length, model.config)
-    training = pretraining_model(model, recipe, teacher)
-    for phase in recipe.phases:
         share = current_share(phase.batch_size // recipe.accumulation_steps)
+    training = pretraining_model(model, recipe, teacher)
     distances = [name for name in training.output if name.endswith("_distance")]
     steps = PretrainingSteps(cache, tokenizer, recipe)
     ends = recipe.report_ends
