@@ -202,7 +202,7 @@ def test_random_weights_learn_faster(workspace, monkeypatch):
     tiny = {"hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 64}
     monkeypatch.setitem(PRESETS, "mini", {**tiny, "num_attention_heads": 4})
     command = ("finetune", CLASSIFIER, "--train", "texts.csv", "--output", "new")
-    model, recipe = given_recipe(*command, cwd=workspace)
+    model, recipe = given_recipe(*command, "--preset", "mini", cwd=workspace)
     assert recipe.learning_rate == 1e-3
     assert model.config.hidden_size == 32 and model.config.vocab_size == 30522
     old = ("--model", CLASSIFIER, "--max-length", 24)
