@@ -133,8 +133,8 @@ _RECIPE = (
         "--optimizer",
         default="lamb",
         show_default=True,
-        type=click.Choice(["lamb", "adamw"]),
-        help="LAMB is for batches of thousands of rows.",
+        type=click.Choice(["lamb", "adamw", "muon"]),
+        help="LAMB is for batches of thousands of rows; Muon learns most from a row.",
     ),
     click.option(
         "--warmup-ratio",
@@ -214,6 +214,13 @@ _TEACHER = (
         show_default=True,
         type=_NOT_NEGATIVE,
         help="Of the distance to its hidden states.",
+    ),
+    click.option(
+        "--hidden-states",
+        default="all",
+        show_default=True,
+        type=click.Choice(["all", "last"]),
+        help="Which of them.",
     ),
     click.option(
         "--attention-weight",

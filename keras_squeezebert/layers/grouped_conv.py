@@ -80,6 +80,8 @@ class GroupedConv1D(QuantizationPoints, keras.layers.Layer):
             shape=(1, channels // self.groups, self.filters),
             initializer=self.kernel_initializer,
         )
+        # For `GroupedMuon`, which is given variables and not their layers.
+        self.kernel.groups = self.groups
         self.bias = self.add_weight(
             name="bias", shape=(self.filters,), initializer="zeros"
         )

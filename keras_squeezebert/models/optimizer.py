@@ -1,4 +1,4 @@
-"""The optimizer that BERTs are fine-tuned with."""
+"""What BERTs are trained with: AdamW, rates by layer, and Muon for grouped layers."""
 
 import re
 
@@ -98,3 +98,61 @@ def _depth(path):
     if match := re.search(r"\bencoder_layer_(\d+)/", path):
         return 1 + int(match[1])
     return 0 if re.search(r"\bembeddings/", path) else None
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class GroupedMuon(keras.optimizers.Muon):
+    """Muon, for which each group of a grouped convolution is a matrix of its own.
+
+    The update of a matrix is the orthogonal one nearest to its momentum, so that no
+    direction of it learns faster than another. What a `GroupedConv1D` multiplies by
+    is one matrix for each group, whose directions have nothing to do with those of
+    the other groups. All other variables, embeddings and heads among them, are
+    AdamW's, at the same rate.
+
+    Args:
+        learning_rate: A number or a Keras schedule, as AdamW's.
+        weight_decay: Of both kinds of variables.
+        **kwargs: As in `keras.optimizers.Muon`.
+
+    Example:
+        >>> from keras_squeezebert.layers import GroupedConv1D
+        >>> layer = GroupedConv1D(6, groups=2)
+        >>> layer.build((None, 4))
+        >>> before = ops.convert_to_numpy(layer.kernel)
+        >>> optimizer = GroupedMuon(0.1)
+        >>> gradient = [[[1.0, 0, 0, 50, 0, 0], [0, 2, 0, 0, 90, 0]]]
+        >>> optimizer.apply([ops.convert_to_tensor(gradient)], [layer.kernel])
+        >>> moved = before - ops.convert_to_numpy(layer.kernel)
+        >>> # The large gradients of the second group move it no further.
+        >>> bool(abs(moved[0, :, 3:]).max() < 1.7 * abs(moved[0, :, :3]).max())
+        True
+
+    Reference:
+        Jordan et al. 2024, https://kellerjordan.github.io/posts/muon; Liu et al. 2025,
+        arXiv 2502.16982, section 2.2, for the size of the updates.
+    """
+
+    def __init__(self, learning_rate=1e-3, weight_decay=0.01, **kwargs):
+        kwargs.setdefault("adam_weight_decay", weight_decay)
+        super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
+
+    def build(self, variables):
+        self._groups = [getattr(variable, "groups", None) for variable in variables]
+        super().build(variables)
+
+    def _should_use_adamw(self, variable):
+        return getattr(variable, "groups", None) is None
+
+    def _muon_update_step(self, gradient, variable, lr, m):
+        groups = self._groups[self._get_variable_index(variable)]
+        _, channels, filters = variable.shape
+        self.assign_add(m, gradient + (self.momentum - 1) * m)
+        ahead = gradient + self.momentum * m if self.nesterov else m
+        parts = ops.reshape(ahead, (channels, groups, filters // groups))
+        parts = ops.transpose(parts, (1, 0, 2))  # (groups, channels, filters / groups)
+        parts = self.zeropower_via_newtonschulz5(parts, self.ns_steps)
+        update = ops.reshape(ops.transpose(parts, (1, 0, 2)), variable.shape)
+        if self.rms_rate is not None:  # the root mean square of AdamW's updates
+            update = update * (self.rms_rate * max(channels, filters // groups) ** 0.5)
+        self.assign_sub(variable, lr * update)

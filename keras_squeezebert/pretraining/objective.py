@@ -64,7 +64,7 @@ def pretraining_model(
         order = Dense(2, dtype=dtype, name="seq_relationship")
         found["sentence_order"] = order(outputs["pooler_output"])
     if teacher is not None:
-        found |= _distances(encoder, states, inputs, teacher, weights, dtype)
+        found |= _distances(encoder, states, inputs, teacher, recipe, dtype)
     if not found:
         raise InputError("There is nothing to learn: all weights are 0.")
     training = keras.Model(inputs, found, name="pretraining")
@@ -128,7 +128,7 @@ def _check_teacher(config, teacher, weights):
     check_layers(config, taught, weights["attention"])
 
 
-def _distances(encoder, states, inputs, teacher, weights, dtype):
+def _distances(encoder, states, inputs, teacher, recipe, dtype):
     """An output (batch,) for each kind of distance that has a weight."""
     names = list(token_inputs())
     taught = TeacherStates(teacher, dtype=dtype)(*(inputs[name] for name in names))
@@ -145,15 +145,16 @@ def _distances(encoder, states, inputs, teacher, weights, dtype):
         projected = [projection(state) for state in states]
     targets = [taught[number] for number in numbers]
     found = {}
-    if weights["hidden"]:
+    if recipe.hidden_weight:
+        some = slice(-1 if recipe.hidden_states == "last" else 0, None)
         found["hidden_distance"] = HiddenDistance(name="hidden_distance")(
-            projected, targets, mask
+            projected[some], targets[some], mask
         )
-    if weights["attention"]:
+    if recipe.attention_weight:
         found["attention_distance"] = AttentionDistance(
             encoder, teacher, numbers, dtype=dtype, name="attention_distance"
         )(states[:-1], [taught[number - 1] for number in numbers[1:]], mask)
-    if weights["sentence"]:
+    if recipe.sentence_weight:
         found["sentence_distance"] = SentenceDistance(name="sentence_distance")(
             projected[-1], targets[-1], mask
         )

@@ -10,11 +10,21 @@ from keras import ops
 
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.layers.base import PACKAGE
-from keras_squeezebert.models.optimizer import NOT_DECAYED
+from keras_squeezebert.models.optimizer import NOT_DECAYED, GroupedMuon
 from keras_squeezebert.training.recipe import WarmUpAndDecay
 
 _SHARES = ("warmup_ratio", "weight_decay", "mask_rate", "clean_share")
 _WEIGHTS = ("masked_lm_weight", "hidden_weight", "attention_weight", "sentence_weight")
+_OPTIMIZERS = {
+    "lamb": keras.optimizers.Lamb,
+    "adamw": keras.optimizers.AdamW,
+    "muon": GroupedMuon,
+}
+_CHOICES = {
+    "optimizer": tuple(_OPTIMIZERS),
+    "decay": ("linear", "cosine"),
+    "hidden_states": ("all", "last"),
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,8 @@ class PretrainingRecipe:
 
     Args:
         phases: One after the other, each with a warm-up and a decay of its own.
-        optimizer: "lamb", for batches of thousands of rows, or "adamw".
+        optimizer: "lamb", for batches of thousands of rows, "adamw", or "muon", which
+            is :class:`~keras_squeezebert.models.optimizer.GroupedMuon`.
         warmup_ratio: Share of a phase's updates in which the rate rises from 0.
         decay: How it falls to 0 in the others, on a line or on a cosine.
         weight_decay: Not applied to biases and LayerNorms.
@@ -75,6 +86,7 @@ class PretrainingRecipe:
             which is to be told; else it is one.
         masked_lm_weight: Of the loss of the guesses.
         hidden_weight: Of the distance to a teacher's hidden states.
+        hidden_states: Which: "all", whose distances count alike, or the "last".
         attention_weight: Of that to its attention.
         sentence_weight: Of that to its mean-pooled embedding of the row.
         report_steps: Updates between two lines of the history, of which there is one
@@ -99,7 +111,7 @@ class PretrainingRecipe:
     """
 
     phases: tuple[Phase, ...] = PAPER_PHASES
-    optimizer: Literal["lamb", "adamw"] = "lamb"
+    optimizer: Literal["lamb", "adamw", "muon"] = "lamb"
     warmup_ratio: float = 0.28
     decay: Literal["linear", "cosine"] = "linear"
     weight_decay: float = 0.01
@@ -111,6 +123,7 @@ class PretrainingRecipe:
     sentence_order: bool = True
     masked_lm_weight: float = 1.0
     hidden_weight: float = 0.0
+    hidden_states: Literal["all", "last"] = "all"
     attention_weight: float = 0.0
     sentence_weight: float = 0.0
     report_steps: int = 1000
@@ -143,10 +156,7 @@ class PretrainingRecipe:
                 )
         if not 0 <= self.seed < 2**32:
             raise InputError(f"`seed` must be in [0, 2^32). Received: {self.seed}")
-        for name, names in [
-            ("optimizer", ("lamb", "adamw")),
-            ("decay", ("linear", "cosine")),
-        ]:
+        for name, names in _CHOICES.items():
             if getattr(self, name) not in names:
                 raise InputError(
                     f"`{name}` must be {' or '.join(names)}. Received: "
@@ -200,9 +210,8 @@ class PretrainingRecipe:
 
     def new_optimizer(self) -> keras.optimizers.Optimizer:
         """The optimizer, without a state."""
-        kind = {"lamb": keras.optimizers.Lamb, "adamw": keras.optimizers.AdamW}
         accumulated = self.accumulation_steps if self.accumulation_steps > 1 else None
-        optimizer = kind[self.optimizer](
+        optimizer = _OPTIMIZERS[self.optimizer](
             self.schedule(),
             weight_decay=self.weight_decay,
             epsilon=1e-6,

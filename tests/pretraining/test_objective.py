@@ -1,5 +1,7 @@
 """The losses of a pretraining, against NumPy."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -115,6 +117,22 @@ def test_the_graph_has_each_loss(rng):
         outputs["sentence_distance"],
         SentenceDistance()(states[-1], taught[-1], MASK),
         atol=1e-5,
+    )
+
+
+def test_the_last_states_alone(rng):
+    student, teacher = make_student(), make_teacher()
+    recipe = dataclasses.replace(RECIPE, hidden_states="last")
+    training = pretraining_model(student, recipe, teacher)
+    inputs = make_inputs(rng)
+    found = training(inputs)["hidden_distance"]
+    tokens = {n: inputs[n] for n in inputs if n != "masked_positions"}
+    state, taught = (
+        encoder.intermediate_outputs(tokens)["hidden_states"][-1]
+        for encoder in (student.transformer, teacher)
+    )
+    np.testing.assert_allclose(
+        found, HiddenDistance()([state], [taught], MASK), rtol=1e-4
     )
 
 

@@ -120,7 +120,8 @@ def test_a_state_of_other_settings(tmp_path):
         run(tmp_path, tmp_path / "state", changes={"hidden_act": "relu"})
 
 
-def test_text_is_learnt_without_a_teacher(tmp_path):
+@pytest.mark.parametrize(("optimizer", "rate"), [("adamw", 3e-3), ("muon", 1e-2)])
+def test_text_is_learnt_without_a_teacher(tmp_path, optimizer, rate):
     """Sentences in which each word tells the next: well below the unigram entropy."""
     text = tmp_path / "text.txt"
     cycle = WORDS[:12]
@@ -134,8 +135,8 @@ def test_text_is_learnt_without_a_teacher(tmp_path):
     cache = TokenCache.write(tmp_path / "cache", [text], tokenizer)
     model = make_student(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     recipe = PretrainingRecipe(
-        phases=(Phase(16, 32, 400, 3e-3),),
-        optimizer="adamw",
+        phases=(Phase(16, 32, 400, rate),),
+        optimizer=optimizer,
         warmup_ratio=0.1,
         report_steps=100,
     )

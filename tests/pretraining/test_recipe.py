@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_squeezebert.errors import InputError
+from keras_squeezebert.models.optimizer import GroupedMuon
 from keras_squeezebert.pretraining import Phase, PretrainingRecipe
 from keras_squeezebert.training.recipe import WarmUpAndDecay
 
@@ -50,7 +51,11 @@ def test_reports_end_with_their_phases():
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("lamb", keras.optimizers.Lamb), ("adamw", keras.optimizers.AdamW)],
+    [
+        ("lamb", keras.optimizers.Lamb),
+        ("adamw", keras.optimizers.AdamW),
+        ("muon", GroupedMuon),
+    ],
 )
 def test_biases_and_layer_norms_do_not_decay(name, kind):
     optimizer = PretrainingRecipe(
@@ -70,8 +75,9 @@ def test_biases_and_layer_norms_do_not_decay(name, kind):
     ("changes", "message"),
     [
         ({"phases": ()}, "a phase at least"),
-        ({"optimizer": "sgd"}, "`optimizer` must be lamb or adamw.*'sgd'"),
+        ({"optimizer": "sgd"}, "`optimizer` must be lamb or adamw or muon.*'sgd'"),
         ({"decay": "none"}, "`decay` must be linear or cosine"),
+        ({"hidden_states": "first"}, "`hidden_states` must be all or last"),
         ({"mask_rate": 1.5}, r"`mask_rate` must be in \[0, 1\].*1.5"),
         ({"clean_share": -0.1}, "`clean_share`"),
         ({"warmup_ratio": float("nan")}, "`warmup_ratio`"),
