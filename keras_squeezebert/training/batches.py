@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -112,11 +113,18 @@ def batches(
         lambda array: tf.TensorSpec((None,) * array.ndim, array.dtype),
         batch(np.arange(1), 0),
     )
-    dataset = tf.data.Dataset.from_generator(one_epoch, output_signature=signature)
+    # TensorFlow keeps for good what it is given here, and with it whatever that refers
+    # to, such as the model of a training that tells the epoch.
+    generator = weakref.ref(one_epoch)
+    dataset = tf.data.Dataset.from_generator(
+        lambda: generator()(), output_signature=signature
+    )
     # Generators hide their length, which progress bars and schedules need.
     count = max(0, count_batches(features, batch_size) - skip)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    dataset = dataset.prefetch(tf.data.AUTOTUNE)
+    dataset.generator = one_epoch  # for as long as there is the dataset, or one from it
+    return dataset
 
 
 def count_batches(features: Features, batch_size: int) -> int:

@@ -1,6 +1,7 @@
 """Batches hold every example once, whole, and little else."""
 
 import dataclasses
+import gc
 
 import keras
 import numpy as np
@@ -247,6 +248,20 @@ def test_part_of_an_epoch_is_one(all_features):
     whole = contents(batches(all_features[1], batch_size=8, seed=7, epoch=1))
     assert len(contents(dataset.take(2))) == 2
     assert contents(dataset) == whole
+
+
+def test_a_dataset_of_a_dataset_keeps_its_rows(all_features):
+    features = all_features[0]
+    expected = contents(batches(features, batch_size=3, seed=5).take(2))
+    derived = batches(features, batch_size=3, seed=5).map(lambda *batch: batch).take(2)
+    iterators = [
+        iter(batches(features, batch_size=3, seed=5)),
+        batches(features, batch_size=3, seed=5).as_numpy_iterator(),
+    ]
+    gc.collect()
+    assert contents(derived) == expected
+    first, again = (next(iterator)[0]["input_ids"] for iterator in iterators)
+    np.testing.assert_array_equal(first, again)
 
 
 def test_without_a_seed_every_iteration_is_the_same(all_features):

@@ -1,6 +1,8 @@
 """Fine-tuning follows its recipe, learns, and keeps the best."""
 
 import dataclasses
+import gc
+import weakref
 
 import keras
 import numpy as np
@@ -191,6 +193,18 @@ def test_hidden_pieces_are_not_seen(features, tokenizer):
 
 
 # === Bad input
+
+
+def test_a_model_that_was_trained_can_go(tokenizer, features):
+    """Nothing of TensorFlow keeps it, nor what it learnt from and was scored by."""
+    model = SqueezeBertForSequenceClassification(CONFIG)
+    own = dataclasses.replace(features)
+    evaluation = Evaluation(TASK, EXAMPLES, tokenizer, CONFIG)
+    fine_tune(model, own, evaluation, Recipe(epochs=1), verbose=0)
+    kept = [weakref.ref(part) for part in (model, model.optimizer, own, evaluation)]
+    del model, own, evaluation
+    gc.collect()
+    assert [part() for part in kept] == [None] * 4
 
 
 def test_without_labels(features):
