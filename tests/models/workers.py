@@ -10,12 +10,19 @@ from pathlib import Path
 import numpy as np
 
 PROCESSES, DEVICES = 2, 4
+# Seconds after which a process counts as lost. JAX waits for 100.
+PATIENCE = 30
 WORKER = """
+    import functools
     import sys
     sys.path[:0] = {paths!r}
+    import jax
+    from workers import DEVICES, PATIENCE, PROCESSES, save
+    jax.distributed.initialize = functools.partial(
+        jax.distributed.initialize, heartbeat_timeout_seconds=PATIENCE
+    )
     import {module} as here
     from keras_squeezebert.training import data_parallel
-    from workers import DEVICES, PROCESSES, save
     share = data_parallel()
     assert (share.processes, share.devices) == (PROCESSES, DEVICES), share
 """
