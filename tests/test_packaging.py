@@ -26,6 +26,7 @@ WEIGHTS_FILES = (
     "config.json",
     "curves.png",
     "curves-2.png",
+    "curves-3.png",
     "model.safetensors",
     "tokenizer_config.json",
     "vocab.txt",
