@@ -70,7 +70,7 @@ SENTENCES = 200_000
 WORDS = range(4, 25)
 # With int8 simulated: this many examples, once.
 QUANTIZATION_EXAMPLES = 15_000
-QUANTIZATION = Recipe(epochs=1, batch_size=64, learning_rate=2e-5)
+QUANTIZATION_RATE = 2e-5
 FORMS = ("float32", "mixed", "int8")
 
 
@@ -332,9 +332,8 @@ def fit(row, model, tokenizer, features, choose_by, recipe, folder):
     remove_state(folder / "training")
 
 
-def quantized(row, model, tokenizer, train, scheme, recipe):
+def quantized(row, model, tokenizer, train, scheme, seed):
     """A copy of the model, calibrated and trained on for int8."""
-    seed = recipe.seed
     keras.utils.set_random_seed(seed)
     chosen = random.Random(seed).sample(range(len(train)), len(train))
     some = rows_of(train, chosen[:QUANTIZATION_EXAMPLES])
@@ -342,11 +341,12 @@ def quantized(row, model, tokenizer, train, scheme, recipe):
     copy = quantize_aware(model, scheme)
     seen = batches(features, batch_size=64, seed=seed)
     calibrate(copy, seen.take(CALIBRATION_BATCHES), progress=False)
+    recipe = Recipe(epochs=1, batch_size=64, learning_rate=QUANTIZATION_RATE, seed=seed)
     fine_tune(copy, features, recipe=recipe, verbose=2)
     return copy
 
 
-def measure(row, splits, folder, seed, forms=FORMS, quantization=QUANTIZATION):
+def measure(row, splits, folder, seed, forms=FORMS):
     """Makes those forms that results.json lacks, and adds what each of them reaches."""
     train, _, report = splits
     tokenizer = SqueezeBertTokenizerFast.from_pretrained(folder / "float")
@@ -359,8 +359,7 @@ def measure(row, splits, folder, seed, forms=FORMS, quantization=QUANTIZATION):
             continue
         source = model
         if form != "float32":
-            recipe = dataclasses.replace(quantization, seed=seed)
-            source = quantized(row, model, tokenizer, train, form, recipe)
+            source = quantized(row, model, tokenizer, train, form, seed)
         file = folder / f"{form}.tflite"
         choices = {}
         if isinstance(row.task, MultipleChoice):

@@ -192,9 +192,6 @@ def test_hidden_pieces_are_not_seen(features, tokenizer):
     assert seen == {tokenizer.cls_token_id, tokenizer.sep_token_id, 103}
 
 
-# === Bad input
-
-
 def test_a_model_that_was_trained_can_go(tokenizer, features):
     """Nothing of TensorFlow keeps it, nor what it learnt from and was scored by."""
     model = SqueezeBertForSequenceClassification(CONFIG)
@@ -205,6 +202,9 @@ def test_a_model_that_was_trained_can_go(tokenizer, features):
     del model, own, evaluation
     gc.collect()
     assert [part() for part in kept] == [None] * 4
+
+
+# === Bad input
 
 
 def test_without_labels(features):
