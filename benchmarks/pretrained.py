@@ -27,7 +27,8 @@ from tasks import Row, fit, measure, rows_of, spread, train_float
 from keras_squeezebert.data import OUT_OF_SCOPE, load_clinc150
 from keras_squeezebert.files import write_json
 from keras_squeezebert.tasks import SequenceClassification
-from keras_squeezebert.training import Recipe
+from keras_squeezebert.training import Recipe, fine_tune, own_pairs
+from keras_squeezebert.training.session import remove_state
 from keras_squeezebert.training.start import start_model
 
 STARTS = ("pretrained", "scratch")
@@ -81,9 +82,11 @@ RECIPES = {
     "stsb": Recipe(epochs=4, batch_size=32, learning_rate=1e-4),
     "conll2003": Recipe(epochs=6, batch_size=32, learning_rate=5e-4),
 }
+# And before, where it has to compare two texts, on pairs that it labels itself.
+FIRST = {"stsb": Recipe(epochs=1, batch_size=64, learning_rate=5e-4)}
 
 
-def fine_tuned(source, row, splits, folder, recipe):
+def fine_tuned(source, row, splits, folder, recipe, first=None):
     """Trains a head on pretrained weights, and saves it."""
     keras.utils.set_random_seed(recipe.seed)
     train, choose_by, _ = splits
@@ -95,9 +98,24 @@ def fine_tuned(source, row, splits, folder, recipe):
         problem_type=row.fields.get("problem_type"),
         max_length=row.max_length,
     )
-    features = row.task.encode(train, tokenizer, model.config, row.max_length)
+
+    def encode(examples):
+        return row.task.encode(examples, tokenizer, model.config, row.max_length)
+
+    if first:
+        pairs = own_pairs(model.transformer, tokenizer, train, seed=recipe.seed)
+        fine_tune(
+            model,
+            encode(pairs),
+            recipe=dataclasses.replace(first, seed=recipe.seed),
+            folder=folder / "first",
+            save_seconds=60,
+            verbose=2,
+        )
     row = dataclasses.replace(row, hidden_share=0.0)
-    fit(row, model, tokenizer, features, choose_by, recipe, folder)
+    fit(row, model, tokenizer, encode(train), choose_by, recipe, folder)
+    if first:
+        remove_state(folder / "first")
 
 
 def print_table(output):
@@ -162,7 +180,8 @@ def main(data, names, model, output, seeds, starts):
                 if not (folder / "float" / "training.json").exists():
                     if start == "pretrained":
                         recipe = dataclasses.replace(RECIPES[name], seed=seed)
-                        fine_tuned(model, row, splits, folder / "float", recipe)
+                        first = FIRST.get(name)
+                        fine_tuned(model, row, splits, folder / "float", recipe, first)
                     else:
                         train_float(row, splits, folder / "float", seed)
                 measure(row, splits, folder, seed, FORMS)

@@ -10,39 +10,31 @@ of two sentences is the cosine of their means.
 
 import json
 import sys
-from functools import partial
 
 import click
-import numpy as np
 from scipy.stats import pearsonr, spearmanr
 
 from keras_squeezebert import SqueezeBertModel, SqueezeBertTokenizerFast
 from keras_squeezebert.data import read_glue
 from keras_squeezebert.demo.surroundings import surroundings
 from keras_squeezebert.files import write_json
+from keras_squeezebert.tasks import sentence_embeddings
 from keras_squeezebert.tflite import LiteRTModel
 
 LENGTH = 128
 
 
-def embeddings(model, texts):
-    """The mean of the last hidden state of each text: (texts, hidden), of length 1."""
-    if model.endswith(".tflite"):
-        run = LiteRTModel(model)
-        tokenizer, length = run.tokenizer, run.input_shape[-1]
-    else:
-        tokenizer, length = SqueezeBertTokenizerFast.from_pretrained(model), LENGTH
-        run = partial(SqueezeBertModel.from_pretrained(model).predict, verbose=0)
-    inputs = tokenizer(texts, max_length=length, padding="max_length")
-    hidden = run(inputs)["last_hidden_state"]  # (texts, seq, hidden)
-    means = (hidden * inputs["attention_mask"][..., None]).sum(axis=1)
-    return means / np.linalg.norm(means, axis=-1, keepdims=True)
-
-
-def correlations(model, examples):
+def correlations(source, examples):
     """Pearson's and Spearman's, of cosines and the scores that people gave."""
+    if source.endswith(".tflite"):
+        model = LiteRTModel(source)
+        tokenizer, length = model.tokenizer, model.input_shape[-1]
+    else:
+        tokenizer, length = SqueezeBertTokenizerFast.from_pretrained(source), LENGTH
+        model = SqueezeBertModel.from_pretrained(source)
     first, second = (
-        embeddings(model, texts) for texts in (examples.texts, examples.text_pairs)
+        sentence_embeddings(model, tokenizer, texts, max_length=length)
+        for texts in (examples.texts, examples.text_pairs)
     )
     cosines = (first * second).sum(axis=-1)  # (pairs,)
     scores = [float(label) for label in examples.labels]

@@ -25,7 +25,9 @@ _EXAMPLES = {
           --train train.jsonl --eval dev.jsonl --output my-model \\
           --text-column premise --text-pair-column hypothesis --label-column gold
       squeezebert finetune sequence-classification --glue mrpc \\
-          --train GLUE_DIR --eval GLUE_DIR --output my-model --model my-pretrained""",
+          --train GLUE_DIR --eval GLUE_DIR --output my-model --model my-pretrained
+      squeezebert finetune sequence-classification --glue stsb --own-pairs 10 \\
+          --train GLUE_DIR --eval GLUE_DIR --output my-model --learning-rate 1e-4""",
     "token-classification": """\
       squeezebert finetune token-classification \\
           --train train.conll --eval dev.conll --output my-model""",
@@ -61,6 +63,14 @@ _START = (
 _REGRESSION = click.option(
     "--regression", is_flag=True, help="The labels are numbers, and so are the answers."
 )
+_OWN_PAIRS = click.option(
+    "--own-pairs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Teach the head to compare first: pair each text with N others of the "
+    "training data, labelled by what the model's mean states tell of them. For pairs "
+    "whose labels are numbers that say how similar they are.",
+)
 
 
 @click.group()
@@ -88,6 +98,8 @@ def _train(head, values):
     if values["data_parallel"]:
         training.data_parallel()
     labels, problem_type = _labels(head, values, train)
+    if values.get("own_pairs"):
+        _check_own_pairs(problem_type, preset)
     model, tokenizer = start_model(
         getattr(models, head.architecture),
         labels,
@@ -101,7 +113,20 @@ def _train(head, values):
         click.echo(model.load_report)
     if not values["learning_rate"]:
         values["learning_rate"] = default_learning_rate(source)
-    Training(head, values, model, tokenizer, train, evaluation).run()
+    session = Training(head, values, model, tokenizer, train, evaluation)
+    if values.get("own_pairs"):
+        pairs = training.own_pairs(
+            model.transformer,
+            tokenizer,
+            train,
+            per_text=values["own_pairs"],
+            seed=values["seed"],
+            max_length=session.max_length,
+            progress=True,
+        )
+        click.echo(f"First it learns to compare, from {len(pairs)} own pairs.")
+        session.learn_first(pairs, default_learning_rate(source))
+    session.run()
 
 
 def _labels(head, values, train):
@@ -124,6 +149,19 @@ def _labels(head, values, train):
     return (["score"] if problem_type == "regression" else names), problem_type
 
 
+def _check_own_pairs(problem_type, preset):
+    if problem_type != "regression":
+        raise InputError(
+            "--own-pairs is for labels that are numbers: add --regression. Received: "
+            f"a problem of {problem_type or 'single_label_classification'}"
+        )
+    if preset:
+        raise InputError(
+            "--own-pairs needs a model that has learnt something: random weights tell "
+            f"nothing of texts. Received: --preset={preset}"
+        )
+
+
 def _command(head):
     def command(**values):
         _train(head, values)
@@ -131,7 +169,7 @@ def _command(head):
     command.__doc__ = f"{head.summary}\n\n\b\nExamples:\n{_EXAMPLES[head.name]}"
     of_head = head.options
     if head.name == "sequence-classification":
-        of_head = (*of_head, _REGRESSION)
+        of_head = (*of_head, _REGRESSION, _OWN_PAIRS)
     options = (
         *DATA_OPTIONS,
         *_START,

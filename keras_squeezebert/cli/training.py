@@ -13,6 +13,8 @@ from keras_squeezebert.errors import InputError
 from keras_squeezebert.hub import SMALL_EN
 
 TRAINING_FOLDER = "training"
+# Of what a model learns before.
+FIRST_FOLDER = "training-first"
 
 DATA_OPTIONS = (
     click.option(
@@ -208,6 +210,18 @@ class Training:
         """More examples to train on, of which only a teacher knows the labels."""
         self.features = self.features.with_unlabelled(self._encoded(examples))
 
+    def learn_first(self, examples: Any, learning_rate: float) -> None:
+        """Trains the model once on other examples, before those that it is for.
+
+        Args:
+            examples: Of the same task.
+            learning_rate: The highest one; the other numbers are those of the command.
+        """
+        recipe = dataclasses.replace(
+            recipe_of(self.values), epochs=1, learning_rate=learning_rate
+        )
+        self._fine_tune(self._encoded(examples), None, recipe, FIRST_FOLDER)
+
     def _encoded(self, examples):
         features = self.task.encode(
             examples, self.tokenizer, self.model.config, self.max_length
@@ -226,7 +240,6 @@ class Training:
         import keras
 
         from keras_squeezebert.tasks.masking import Masking
-        from keras_squeezebert.training import fine_tune
         from keras_squeezebert.training.data_parallel import current_share
         from keras_squeezebert.training.session import remove_state
 
@@ -241,23 +254,36 @@ class Training:
         if self.values["tensorboard"] and is_first:
             check_tensorboard()
             callbacks = [keras.callbacks.TensorBoard(folder, write_graph=False)]
+        history = self._fine_tune(
+            self.features,
+            self.evaluation,
+            recipe,
+            TRAINING_FOLDER,
+            hiding=hiding,
+            callbacks=callbacks,
+        )
+        if is_first:
+            self.save(history)
+            remove_state(folder)
+            remove_state(output / FIRST_FOLDER)
+
+    def _fine_tune(self, features, evaluation, recipe, folder, **options):
+        from keras_squeezebert.training import fine_tune
+        from keras_squeezebert.training.data_parallel import current_share
+
         try:
-            history = fine_tune(
+            return fine_tune(
                 self.model,
-                self.features,
-                self.evaluation,
+                features,
+                evaluation,
                 recipe,
-                folder=folder,
-                hiding=hiding,
-                callbacks=callbacks,
-                verbose="auto" if is_first else 0,
+                folder=Path(self.values["output"]) / folder,
+                verbose="auto" if current_share().process == 0 else 0,
+                **options,
             )
         except KeyboardInterrupt:
             click.echo("\nInterrupted. The same command goes on from here.", err=True)
             raise
-        if is_first:
-            self.save(history)
-            remove_state(folder)
 
     def save(self, history: Sequence[dict[str, float]] = ()) -> None:
         """Writes the model and its tokenizer to the output folder, and says so.

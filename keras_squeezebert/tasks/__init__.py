@@ -15,6 +15,7 @@ from keras_squeezebert.tasks.masked_lm import MaskedLM
 from keras_squeezebert.tasks.multiple_choice import MultipleChoice
 from keras_squeezebert.tasks.question_answering import QuestionAnswering
 from keras_squeezebert.tasks.run import example_outputs, model_outputs
+from keras_squeezebert.tasks.sentence_embeddings import sentence_embeddings
 from keras_squeezebert.tasks.sequence_classification import SequenceClassification
 from keras_squeezebert.tasks.task import Task
 from keras_squeezebert.tasks.token_classification import (
@@ -36,5 +37,6 @@ __all__ = [
     "entities",
     "example_outputs",
     "model_outputs",
+    "sentence_embeddings",
     "word_spans",
 ]

@@ -278,6 +278,94 @@ def test_other_settings_on_an_unfinished_run(workspace, killed, option, message)
     assert path.read_bytes() == before
 
 
+# === Pairs that the model labels itself
+
+PAIRS = (
+    *("--train", "pairs.csv", "--eval", "pairs.csv", "--regression"),
+    *("--text-column", "one", "--text-pair-column", "other", "--own-pairs", 4),
+)
+# After so many steps of both trainings.
+KILLED_LATER = """
+    import os, signal, sys
+    sys.path[:0] = {paths!r}
+    from keras_squeezebert.cli import squeezebert
+    from keras_squeezebert.training.session import Session
+    on_end, steps = Session.on_train_batch_end, []
+    def killing(self, batch, logs=None):
+        on_end(self, batch, logs)
+        steps.append(batch)
+        if len(steps) == {steps}:
+            os.kill(os.getpid(), signal.SIGKILL)
+    Session.on_train_batch_end = killing
+    squeezebert(sys.argv[1:])
+"""
+
+
+@pytest.fixture(scope="module")
+def taught(workspace):
+    """What a run printed that taught a head to compare first."""
+    rows = zip(TEXTS, reversed(TEXTS), [0, 1, 2, 3, 4], strict=False)
+    lines = "".join(f"{one},{other},{label}\n" for one, other, label in rows)
+    (workspace / "pairs.csv").write_text(f"one,other,label\n{lines}")
+    return succeed(*finetune(CLASSIFIER, "taught", *PAIRS), cwd=workspace)
+
+
+def steps_before(printed):
+    """Steps of the first training, as its progress bar counts them."""
+    first = printed.split("own pairs.")[1].split("Epoch ")[0]
+    return int(max(re.findall(r"(\d+)/\1", first), default=0, key=int))
+
+
+def test_own_pairs_come_first(workspace, taught):
+    assert steps_before(taught) > 5
+    (left,) = (workspace / "taught" / "training-first").iterdir()
+    assert left.name == "history.csv"
+    succeed(*finetune(CLASSIFIER, "plain", *PAIRS[:-2]), cwd=workspace)
+    plain, taught = (
+        (workspace / name / "model.safetensors").read_bytes()
+        for name in ("plain", "taught")
+    )
+    assert plain != taught
+
+
+@pytest.mark.parametrize(("part", "goes_on"), [(0, "Epoch 1/3"), (1, "Epoch 2/3")])
+def test_own_pairs_of_a_killed_run(workspace, taught, part, goes_on):
+    steps = 2 if part == 0 else steps_before(taught) + 4
+    code = textwrap.dedent(KILLED_LATER).format(paths=PATHS, steps=steps)
+    name = f"taught-{part}"
+    command = finetune(CLASSIFIER, name, *PAIRS)
+    finished = subprocess.run(
+        [sys.executable, "-c", code, *map(str, command)],
+        cwd=workspace,
+        capture_output=True,
+    )
+    assert finished.returncode == -signal.SIGKILL, finished.stderr.decode()
+    printed = succeed(*command, cwd=workspace)
+    assert goes_on in printed and ("Epoch 1/3" in printed) == (part == 0)
+    assert bool(steps_before(printed)) == (part == 0)
+    whole, again = (
+        (workspace / name / "model.safetensors").read_bytes()
+        for name in ("taught", name)
+    )
+    assert whole == again
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--own-pairs", 4), "add --regression"),
+        (("--own-pairs", 4, "--regression", "--preset", "mini"), "--preset=mini"),
+        (("--own-pairs", 4, "--regression"), "Received: single texts"),
+    ],
+)
+def test_own_pairs_that_cannot_be(workspace, options, message):
+    write_table(workspace / "numbers.csv", [0.5, 3, -1, 2.25, 8])
+    command = finetune(CLASSIFIER, "none", "--train", "numbers.csv", *options)
+    finished = run(*command, cwd=workspace)
+    assert finished.returncode == 2 and message in finished.stderr
+    assert finished.stderr.startswith("Error: ") and finished.stderr.count("\n") == 1
+
+
 def test_tensorboard_that_is_not_installed(workspace):
     find = importlib.util.find_spec
 
