@@ -24,9 +24,8 @@ def sentence_embeddings(
     """The mean of an encoder's last hidden states, those of padding left out.
 
     Args:
-        model: A `SqueezeBertModel`, its `.tflite` as a `LiteRTModel`, or its
-            `SavedModel`. Those of squeezebert_small_en were trained for this; the
-            official weights were not.
+        model: A `SqueezeBertModel`, or its `.tflite` as a `LiteRTModel`. That of
+            squeezebert_small_en was trained for this; the official weights were not.
         tokenizer: Its tokenizer.
         texts: Strings.
         max_length: Tokens at which a text is truncated.
@@ -38,7 +37,8 @@ def sentence_embeddings(
         cosine of the angle between them: how similar the texts are.
 
     Raises:
-        InputError: The model has no `last_hidden_state`, or does not take the rows.
+        InputError: The model has no `last_hidden_state`, or does not take the rows; the
+            `.tflite` was exported without its tokenizer, and so without its config.
 
     Example:
         >>> from keras_squeezebert import SqueezeBertModel
@@ -54,6 +54,11 @@ def sentence_embeddings(
         Reimers and Gurevych 2019, arXiv 1908.10084, section 3;
         `sentence_transformers.SentenceTransformer.encode`.
     """
+    if model.config is None:
+        raise InputError(
+            "This .tflite holds no config, nor does its folder. Export it with "
+            f"export_tflite(..., tokenizer=tokenizer). Received: {model}"
+        )
     task = _MeanOfStates()
     features = task.encode(
         TextExamples(list(texts)), tokenizer, model.config, max_length
