@@ -37,8 +37,7 @@ def sentence_embeddings(
         cosine of the angle between them: how similar the texts are.
 
     Raises:
-        InputError: The model has no `last_hidden_state`, or does not take the rows; the
-            `.tflite` was exported without its tokenizer, and so without its config.
+        InputError: The model has no `last_hidden_state`, or does not take the rows.
 
     Example:
         >>> from keras_squeezebert import SqueezeBertModel
@@ -54,11 +53,6 @@ def sentence_embeddings(
         Reimers and Gurevych 2019, arXiv 1908.10084, section 3;
         `sentence_transformers.SentenceTransformer.encode`.
     """
-    if model.config is None:
-        raise InputError(
-            "This .tflite holds no config, nor does its folder. Export it with "
-            f"export_tflite(..., tokenizer=tokenizer). Received: {model}"
-        )
     task = _MeanOfStates()
     features = task.encode(
         TextExamples(list(texts)), tokenizer, model.config, max_length

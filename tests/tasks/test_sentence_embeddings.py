@@ -57,13 +57,6 @@ def test_of_a_tflite(model, tokenizer, expected, tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_of_a_tflite_without_a_config(model, tokenizer, tmp_path):
-    export_tflite(model, tmp_path / "encoder.tflite", 16)
-    file = LiteRTModel(tmp_path / "encoder.tflite")
-    with pytest.raises(InputError, match="tokenizer=tokenizer"):
-        sentence_embeddings(file, tokenizer, TEXTS)
-
-
 def test_long_texts_are_cut(model, tokenizer, expected):
     cut = sentence_embeddings(model, tokenizer, TEXTS, max_length=7)
     np.testing.assert_allclose(
