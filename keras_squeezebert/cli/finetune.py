@@ -68,8 +68,9 @@ _OWN_PAIRS = click.option(
     type=click.IntRange(min=1),
     metavar="N",
     help="Teach the head to compare first: pair each text with N others of the "
-    "training data, labelled by what the model's mean states tell of them. For pairs "
-    "whose labels are numbers that say how similar they are.",
+    "training data, labelled by the cosine of the model's mean states of them. For "
+    "labels that are numbers and say how similar two texts are, and a model trained "
+    "for sentence embeddings, as squeezebert_small_en is.",
 )
 
 
