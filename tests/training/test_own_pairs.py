@@ -2,6 +2,7 @@
 
 from unittest import mock
 
+import keras
 import numpy as np
 import pytest
 from tiny import ONE_LAYER
@@ -25,6 +26,7 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def model(tokenizer):
+    keras.utils.set_random_seed(0)
     return SqueezeBertModel(
         ONE_LAYER.replace(vocab_size=tokenizer.vocab_size, initializer_range=0.5)
     )
