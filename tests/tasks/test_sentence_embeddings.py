@@ -1,36 +1,29 @@
 """Sentence embeddings are the means of each text alone, whatever runs the encoder."""
 
-import keras
 import numpy as np
 import pytest
+from number_words import WORDS, word_model, word_tokenizer
 from tiny import ONE_LAYER
 
 from keras_squeezebert import (
     InputError,
     SqueezeBertForSequenceClassification,
-    SqueezeBertModel,
     SqueezeBertTokenizerFast,
 )
 from keras_squeezebert.tasks import sentence_embeddings
 from keras_squeezebert.tflite import LiteRTModel, export_tflite
 
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 TEXTS = [" ".join(WORDS[:count]) for count in range(10, 0, -1)]  # the longest first
 
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return SqueezeBertTokenizerFast([*SPECIAL, *WORDS])
+    return word_tokenizer()
 
 
 @pytest.fixture(scope="module")
-def model(tokenizer):
-    """A model whose embeddings tell its texts apart."""
-    keras.utils.set_random_seed(0)
-    return SqueezeBertModel(
-        ONE_LAYER.replace(vocab_size=tokenizer.vocab_size, initializer_range=0.5)
-    )
+def model():
+    return word_model()
 
 
 @pytest.fixture(scope="module")

@@ -2,18 +2,15 @@
 
 from unittest import mock
 
-import keras
 import numpy as np
 import pytest
-from tiny import ONE_LAYER
+from number_words import WORDS, word_model, word_tokenizer
 
-from keras_squeezebert import InputError, SqueezeBertModel, SqueezeBertTokenizerFast
+from keras_squeezebert import InputError
 from keras_squeezebert.data import TextExamples
 from keras_squeezebert.tasks import sentence_embeddings
 from keras_squeezebert.training import own_pairs
 
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 TEXTS = [f"{first} {second}" for first in WORDS for second in WORDS]
 LABELS = ["1.0", "3.5", "2.0", "4.0", "1.5"]
 EXAMPLES = TextExamples(TEXTS[:50], LABELS * 10, TEXTS[50:])
@@ -21,15 +18,12 @@ EXAMPLES = TextExamples(TEXTS[:50], LABELS * 10, TEXTS[50:])
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return SqueezeBertTokenizerFast([*SPECIAL, *WORDS])
+    return word_tokenizer()
 
 
 @pytest.fixture(scope="module")
-def model(tokenizer):
-    keras.utils.set_random_seed(0)
-    return SqueezeBertModel(
-        ONE_LAYER.replace(vocab_size=tokenizer.vocab_size, initializer_range=0.5)
-    )
+def model():
+    return word_model()
 
 
 @pytest.fixture(scope="module")
