@@ -218,31 +218,36 @@ def test_random_weights_learn_faster(workspace, monkeypatch):
 
 FILES = ("--train", "texts.csv", "--eval", "texts.csv", "--hidden-share", 0.3)
 PATHS = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
-# In the middle of the second epoch, of three steps.
 KILLED = """
     import os, signal, sys
     sys.path[:0] = {paths!r}
     from keras_squeezebert.cli import squeezebert
     from keras_squeezebert.training.session import Session
-    on_end = Session.on_train_batch_end
+    on_end, steps = Session.on_train_batch_end, []
     def killing(self, batch, logs=None):
         on_end(self, batch, logs)
-        if int(self.model.optimizer.variables[0]) == 5:
+        steps.append(batch)
+        if len(steps) == {steps}:
             os.kill(os.getpid(), signal.SIGKILL)
     Session.on_train_batch_end = killing
     squeezebert(sys.argv[1:])
 """
 
 
+def run_and_kill(command, *, steps, cwd):
+    """Runs a command that is killed after so many steps of all its trainings."""
+    code = textwrap.dedent(KILLED).format(paths=PATHS, steps=steps)
+    finished = subprocess.run(
+        [sys.executable, "-c", code, *map(str, command)], cwd=cwd, capture_output=True
+    )
+    assert finished.returncode == -signal.SIGKILL, finished.stderr.decode()
+
+
 @pytest.fixture(scope="module")
 def killed(workspace):
     """The output of a run that was killed."""
-    code = textwrap.dedent(KILLED).format(paths=PATHS)
-    command = list(map(str, finetune(CLASSIFIER, "killed", *FILES)))
-    finished = subprocess.run(
-        [sys.executable, "-c", code, *command], cwd=workspace, capture_output=True
-    )
-    assert finished.returncode == -signal.SIGKILL, finished.stderr.decode()
+    # In the middle of the second epoch, of three steps.
+    run_and_kill(finetune(CLASSIFIER, "killed", *FILES), steps=5, cwd=workspace)
     assert (workspace / "killed" / "training" / "state.safetensors").exists()
     assert not (workspace / "killed" / "config.json").exists()
     return workspace / "killed"
@@ -284,21 +289,6 @@ PAIRS = (
     *("--train", "pairs.csv", "--eval", "pairs.csv", "--regression"),
     *("--text-column", "one", "--text-pair-column", "other", "--own-pairs", 4),
 )
-# After so many steps of both trainings.
-KILLED_LATER = """
-    import os, signal, sys
-    sys.path[:0] = {paths!r}
-    from keras_squeezebert.cli import squeezebert
-    from keras_squeezebert.training.session import Session
-    on_end, steps = Session.on_train_batch_end, []
-    def killing(self, batch, logs=None):
-        on_end(self, batch, logs)
-        steps.append(batch)
-        if len(steps) == {steps}:
-            os.kill(os.getpid(), signal.SIGKILL)
-    Session.on_train_batch_end = killing
-    squeezebert(sys.argv[1:])
-"""
 
 
 @pytest.fixture(scope="module")
@@ -331,15 +321,9 @@ def test_own_pairs_come_first(workspace, taught):
 @pytest.mark.parametrize(("part", "goes_on"), [(0, "Epoch 1/3"), (1, "Epoch 2/3")])
 def test_own_pairs_of_a_killed_run(workspace, taught, part, goes_on):
     steps = 2 if part == 0 else steps_before(taught) + 4
-    code = textwrap.dedent(KILLED_LATER).format(paths=PATHS, steps=steps)
     name = f"taught-{part}"
     command = finetune(CLASSIFIER, name, *PAIRS)
-    finished = subprocess.run(
-        [sys.executable, "-c", code, *map(str, command)],
-        cwd=workspace,
-        capture_output=True,
-    )
-    assert finished.returncode == -signal.SIGKILL, finished.stderr.decode()
+    run_and_kill(command, steps=steps, cwd=workspace)
     printed = succeed(*command, cwd=workspace)
     assert goes_on in printed and ("Epoch 1/3" in printed) == (part == 0)
     assert bool(steps_before(printed)) == (part == 0)
