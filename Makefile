@@ -30,7 +30,7 @@ clean:  ## Remove the environment and everything generated
 	rm -rf tests/acceptance/.mediapipe tests/acceptance/.task-library
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-demo-output/report.json: .venv/.installed
+demo-output/report.json: | .venv/.installed
 	.venv/bin/squeezebert demo
 
 # === Environment
