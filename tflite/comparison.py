@@ -11,8 +11,9 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.tflite.graph_file import read_graph
-from keras_squeezebert.tflite.interpreter import LiteRTModel, dequantized
+from keras_squeezebert.tflite.interpreter import LiteRTModel
 from keras_squeezebert.tflite.layer_paths import layer_path
+from keras_squeezebert.tflite.signature import dequantized
 
 _BATCH_SIZE = 8
 # Of two configs these may differ, and the models are of the same shape.

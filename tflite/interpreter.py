@@ -4,12 +4,12 @@ import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from tqdm import tqdm
 
 from keras_squeezebert.config import CONFIG_FILE, SqueezeBertConfig
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.tflite.companions import VOCABULARY_FILE, companion_folder
+from keras_squeezebert.tflite.signature import Signature
 from keras_squeezebert.tokenizers import SqueezeBertTokenizerFast
 
 
@@ -114,7 +114,7 @@ class LiteRTModel:
                 file, chosen = self._files[number], np.flatnonzero(fitting == number)
                 length = file.input_shape[-1]
                 parts = {name: x[chosen, ..., :length] for name, x in arrays.items()}
-                for name, values in file.run(parts, bar).items():
+                for name, values in file(parts, bar).items():
                     inner = (slice(size) for size in values.shape[1:])
                     results[name][(chosen, *inner)] = values
         return results
@@ -191,19 +191,13 @@ class LiteRTModel:
         return np.pad(array, width).astype(details["dtype"])
 
 
-class _File:
-    """One .tflite in LiteRT, for arrays of its own length."""
+class _File(Signature):
+    """One .tflite, for arrays of its own length."""
 
     def __init__(self, path, num_threads):
         if not os.path.isfile(path):
             raise InputError(f"No such file: {path}")
-        try:
-            self._interpreter = Interpreter(str(path), num_threads=num_threads)
-            self._run = self._interpreter.get_signature_runner()
-        except (RuntimeError, ValueError) as error:
-            raise InputError(f"{path} is not a .tflite that can run: {error}") from None
-        self.input_details = self._run.get_input_details()
-        self.output_details = self._run.get_output_details()
+        super().__init__(path, num_threads=num_threads)
         dtypes = {details["dtype"] for details in self.input_details.values()}
         if np.bytes_ in dtypes:
             raise InputError(
@@ -216,26 +210,6 @@ class _File:
                 f"Received: {sorted(shapes)}"
             )
         self.input_shape = shapes.pop()
-
-    def run(self, arrays, bar):
-        """Outputs by name, float (rows, ...), of inputs of the file's shape."""
-        batch, *row_shape = self.input_shape
-        rows = len(next(iter(arrays.values())))
-        filler = -rows % batch  # the last call may be short of rows
-        arrays = {
-            name: np.concatenate([array, np.zeros((filler, *row_shape), array.dtype)])
-            for name, array in arrays.items()
-        }
-        results = {name: [] for name in self.output_details}
-        for i in range(0, rows, batch):
-            part = {name: array[i : i + batch] for name, array in arrays.items()}
-            for name, values in self._run(**part).items():
-                results[name].append(values)
-            bar.update(min(batch, rows - i))
-        return {
-            name: dequantized(np.concatenate(parts)[:rows], self.output_details[name])
-            for name, parts in results.items()
-        }
 
 
 def _check_differ_in_length_only(files):
@@ -257,11 +231,3 @@ def _check_differ_in_length_only(files):
             "Only with an input `attention_mask` can a file be chosen for each text. "
             f"Received: {', '.join(files[0].input_details)}"
         )
-
-
-def dequantized(values, details):
-    """The floats that a tensor's values stand for; those of floats are themselves."""
-    scale, zero_point = details["quantization"]
-    if not scale:
-        return values
-    return np.float32(scale) * (values.astype("float32") - zero_point)

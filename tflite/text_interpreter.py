@@ -11,7 +11,7 @@ from keras_squeezebert.config import CONFIG_FILE, SqueezeBertConfig
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.tflite.companions import companion_folder
 from keras_squeezebert.tflite.graph_file import read_graph
-from keras_squeezebert.tflite.interpreter import dequantized
+from keras_squeezebert.tflite.signature import Signature
 
 
 class LiteRTTextModel:
@@ -56,15 +56,12 @@ class LiteRTTextModel:
 
     def __init__(self, path: str | os.PathLike, num_threads: int = 1):
         self.sequence_length = _sequence_length(path)
-        try:
-            self._interpreter = InterpreterWithCustomOps(
-                model_path=str(path),
-                num_threads=num_threads,
-                custom_op_registerers=_text_operations(),
-            )
-            self._run = self._interpreter.get_signature_runner()
-        except (RuntimeError, ValueError) as error:
-            raise InputError(f"{path} is not a .tflite that can run: {error}") from None
+        self._signature = Signature(
+            path,
+            InterpreterWithCustomOps,
+            num_threads=num_threads,
+            custom_op_registerers=_text_operations(),
+        )
         self.config = None
         with companion_folder(path) as folder:
             if (folder / CONFIG_FILE).is_file():
@@ -82,22 +79,9 @@ class LiteRTTextModel:
         Returns:
             By name, float (texts, ...).
         """
-        batch_size = int(self._run.get_input_details()["text"]["shape"][0])
-        filler = -len(texts) % batch_size  # the last call may be short of rows
-        encoded = [text.encode(errors="replace") for text in texts] + [b""] * filler
-        rows = np.array(encoded, object)
-        details = self._run.get_output_details()
-        results = {
-            name: [np.empty((0, *output["shape"][1:]), output["dtype"])]
-            for name, output in details.items()
-        }
-        for i in tqdm(range(0, len(rows), batch_size), disable=not progress):
-            for name, values in self._run(text=rows[i : i + batch_size]).items():
-                results[name].append(values)
-        return {
-            name: dequantized(np.concatenate(parts)[: len(texts)], details[name])
-            for name, parts in results.items()
-        }
+        encoded = [text.encode(errors="replace") for text in texts]
+        with tqdm(total=len(texts), disable=not progress) as bar:
+            return self._signature({"text": np.array(encoded, object)}, bar)
 
 
 def takes_text(path: str | os.PathLike) -> bool:

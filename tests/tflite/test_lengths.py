@@ -70,13 +70,13 @@ def test_outputs_are_the_models(several):
 def test_the_shortest_that_fits_runs_each_row(several, monkeypatch):
     _, paths, has_choices = several
     ran = []
-    original = interpreter._File.run
+    original = interpreter._File.__call__
 
     def recorded(file, arrays, bar):
         ran.append((file.input_shape[-1], len(arrays["input_ids"])))
         return original(file, arrays, bar)
 
-    monkeypatch.setattr(interpreter._File, "run", recorded)
+    monkeypatch.setattr(interpreter._File, "__call__", recorded)
     inputs = masked([8, 1, 3, 4, 2, 5, 6, 3], has_choices)
     LiteRTModel(paths)(inputs)
     assert ran == [(3, 4), (5, 2), (8, 2)]

@@ -180,7 +180,7 @@ def test_operations(exported):
 def test_xnnpack_takes_the_model(exported):
     litert = LiteRTTextModel(exported()[1])
     litert.predict(TEXTS)
-    nodes = litert._interpreter._get_ops_details()
+    nodes = litert._signature.interpreter._get_ops_details()
     delegates = [node for node in nodes if node["op_name"] == DELEGATE]
     ops = [node for node in nodes if node["op_name"] != DELEGATE]
     taken = Counter(ops[number]["op_name"] for number in _taken(ops, delegates))
