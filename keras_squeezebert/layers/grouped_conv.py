@@ -49,6 +49,8 @@ class GroupedConv1D(QuantizationPoints, keras.layers.Layer):
         Iandola et al. 2020, section 3.2; `torch.nn.Conv1d(kernel_size=1, groups=g)`.
     """
 
+    equalized_points = ("output",)
+
     def __init__(
         self,
         filters,
@@ -99,10 +101,15 @@ class GroupedConv1D(QuantizationPoints, keras.layers.Layer):
         bias = keras.ops.convert_to_tensor(self.bias)
         if self.output_scale != 1.0:
             kernel, bias = kernel * self.output_scale, bias * self.output_scale
+        units = None
+        if self.is_equalized("output"):
+            units = channel_units(kernel, bias)  # (filters,)
+            kernel, bias = kernel / units, bias / units
         kernel = self.quantized("kernel", kernel[None], training)
         bias = self.quantized_bias(bias, self.step("input", input_step))
         x = grouped_linear(x, kernel, bias, self.groups)  # (..., filters)
-        return self.quantized("output", x, training)
+        x = self.quantized("output", x, training)
+        return x if units is None else x * units
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.filters)
@@ -115,3 +122,10 @@ class GroupedConv1D(QuantizationPoints, keras.layers.Layer):
             "output_scale": self.output_scale,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
+
+
+def channel_units(kernel, bias):
+    """The largest weight or bias of each filter, as constants; 1 where all are 0."""
+    largest = keras.ops.max(keras.ops.abs(kernel), axis=(0, 1))  # (filters,)
+    largest = keras.ops.maximum(largest, keras.ops.abs(bias))
+    return keras.ops.stop_gradient(keras.ops.where(largest > 0, largest, 1.0))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from keras import ops
 
+from keras_squeezebert.errors import InputError
 from keras_squeezebert.quantization.fake_quantize import FakeQuantize
 from keras_squeezebert.quantization.scheme import Scheme
 
@@ -37,6 +38,9 @@ class QuantizationPoints:
     Without a scheme the layer has no quantizers and computes as if this were not here.
     """
 
+    # Those at which the layer can equalize channels.
+    equalized_points = ()
+
     def add_quantization_points(
         self,
         *names: str,
@@ -51,6 +55,9 @@ class QuantizationPoints:
             kernel_shape: Of the layer's kernel; its output channels come last.
             groups: Of a convolution.
             weights: How many there are, where that is not in the kernel's shape.
+
+        Raises:
+            InputError: A quantizer is none for its point.
         """
         channels = kernel_shape and kernel_shape[-1]
         if kernel_shape:
@@ -59,6 +66,11 @@ class QuantizationPoints:
         self.quantizers = {}
         for name in names:
             quantizer = current_scheme() and current_scheme().at(f"{self.path}/{name}")
+            if quantizer and quantizer.equalized and name not in self.equalized_points:
+                raise InputError(
+                    "Only outputs of grouped convolutions can be `equalized`. "
+                    f"Received: {quantizer} at a point {f'{self.path}/{name}'!r}"
+                )
             if quantizer and (quantizer.static or not is_small):
                 extended = self.quantizers.get(quantizer.of)
                 self.quantizers[name] = FakeQuantize(
@@ -71,6 +83,10 @@ class QuantizationPoints:
         if name not in self.quantizers:
             return x
         return self.quantizers[name](x, training=training)
+
+    def is_equalized(self, name: str) -> bool:
+        """Whether the channels are to be rounded in units of their largest weight."""
+        return name in self.quantizers and self.quantizers[name].quantizer.equalized
 
     def step(self, name: str, otherwise=None):
         """What one step of int8 is worth at a point; `otherwise` where it is float."""

@@ -24,6 +24,9 @@ class Quantizer:
             another point of the layer and `margin` more below it.
         symmetric: Whether zero is in the middle of the range, at code 0.
         per_channel: Whether each output channel has a range of its own.
+        equalized: Whether the channels of a grouped convolution's output are rounded in
+            units of their largest weight, by which floats are multiplied afterwards.
+            One that is far larger than the others does not take their steps then.
         low: Lower end of a fixed range.
         high: Upper end of a fixed range.
         of: The point whose range is extended.
@@ -38,6 +41,7 @@ class Quantizer:
     kind: str
     symmetric: bool = False
     per_channel: bool = False
+    equalized: bool = False
     low: float = 0.0
     high: float = 0.0
     of: str = ""
@@ -49,6 +53,7 @@ class Quantizer:
 KERNEL = Quantizer("weight", symmetric=True, per_channel=True)
 TABLE = Quantizer("weight", symmetric=True)
 ACTIVATION = Quantizer("activation")
+EQUALIZED = Quantizer("activation", equalized=True)
 # XNNPACK multiplies int8 matrices only if the second has its zero at code 0.
 SYMMETRIC = Quantizer("activation", symmetric=True)
 # The ranges that TFLite gives the int8 results of softmax and tanh.
@@ -168,6 +173,8 @@ MIXED = Scheme(
         ("embeddings/*_embeddings", TABLE),
         ("predictions/decoder", KERNEL),
         ("*/kernel", KERNEL),
+        # Pretrained models have one channel there that is a hundred times the others.
+        ("*/feed_forward/output/conv/output", EQUALIZED),
         ("*/attention/key/output", SYMMETRIC),
         ("*/attention/value/output", SYMMETRIC),
         ("*/attention/probabilities", PROBABILITY),

@@ -116,7 +116,7 @@ def clients(tokenizer, labels):
     run = of_interpreter(interpreters.compiled, tokenizer, labels)
     found.append(Client("LiteRT, CompiledModel", run, True))
     name = "LiteRT on a software GPU"
-    if interpreters.SOFTWARE_GPU.exists():
+    if interpreters.has_software_gpu():
         run = functools.partial(interpreters.compiled, accelerator="GPU")
         run = of_interpreter(run, tokenizer, labels)
         found.append(Client(name, run, True, forms=[GPU]))

@@ -1,6 +1,7 @@
 """LiteRT in Python, with every way of running a graph that a machine like this has."""
 
 import os
+from ctypes.util import find_library
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,13 @@ def interpreted(path, rows, kernels):
     return [next(iter(run(**row).values()))[0] for row in rows]
 
 
-# A Vulkan on the processor, which comes with Debian's Chromium.
+# A Vulkan on the processor, which comes with Debian's Chromium, but without its loader.
 SOFTWARE_GPU = Path("/usr/lib/chromium/vk_swiftshader_icd.json")
+
+
+def has_software_gpu():
+    """Whether the software GPU can be asked: Debian's chromium and libvulkan1."""
+    return SOFTWARE_GPU.exists() and find_library("vulkan") is not None
 
 
 def compiled(path, rows, accelerator="CPU"):

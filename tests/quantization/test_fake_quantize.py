@@ -20,10 +20,13 @@ from numpy_int8 import (
 from tiny import ONE_LAYER, to_numpy
 
 from keras_squeezebert.errors import InputError
+from keras_squeezebert.layers import GroupedConv1D
 from keras_squeezebert.lowering import tflite_lowering
 from keras_squeezebert.quantization.fake_quantize import FakeQuantize, observing
+from keras_squeezebert.quantization.points import quantizing
 from keras_squeezebert.quantization.scheme import (
     ACTIVATION,
+    EQUALIZED,
     KERNEL,
     MASKED,
     PROBABILITY,
@@ -385,6 +388,13 @@ def grouped_convolution(model, path):
     return layer
 
 
+def units_of(path, kernel, bias):
+    """In what channels are rounded: where they are equalized, their largest weight."""
+    if path != "feed_forward/output/conv":
+        return np.ones(bias.size)
+    return np.maximum(np.abs(kernel).max(axis=(0, 1)), np.abs(bias))
+
+
 @pytest.mark.parametrize("path", CONVOLUTIONS)
 def test_a_grouped_convolution(calibrated, path):
     _, model = calibrated()
@@ -400,10 +410,12 @@ def test_a_grouped_convolution(calibrated, path):
         to_numpy(weight).astype("float64") * factor
         for weight in (layer.kernel, layer.bias)
     )
+    units = units_of(path, kernel, bias)
+    kernel, bias = kernel / units, bias / units
     weights = {"kernel": rounded_weight(kernel, axis=(0, 1)), "bias": bias}
     expected = oracle.grouped_dense(x, weights, groups)
     scale, _ = scale_and_zero(low, high, symmetric)
-    actual = to_numpy(layer(x))
+    actual = to_numpy(layer(x)) / units
     assert_same_codes(actual, rounded(expected, low, high, symmetric), scale)
     # Without the rounding of the kernel it would be something else.
     wrong = oracle.grouped_dense(x, weights | {"kernel": kernel}, groups)
@@ -418,6 +430,7 @@ def test_a_bias_is_an_integer_of_the_inputs_step_times_the_kernels(calibrated, p
     bias, step = values(to_numpy(layer.bias).size), 0.5
     kernel = to_numpy(layer.kernel).astype("float64")
     factor = (96 / 16) ** -0.5 if path == "attention/query" else 1.0
+    kernel /= units_of(path, kernel, to_numpy(layer.bias))
     unit = step * factor * np.abs(kernel).max(axis=(0, 1)) / 127
     with tf.GradientTape() as tape:
         variable = tf.constant(bias)
@@ -436,12 +449,64 @@ def test_a_bias_is_an_integer_of_the_inputs_step_times_the_kernels(calibrated, p
         ("*/probabilities", Quantizer("fixed", low=2.0, high=1.0)),
         ("*/probabilities", Quantizer("run_time", per_channel=True)),
         ("*/probabilities", Quantizer("extended", of="scores", per_channel=True)),
+        ("*/attention/scores", EQUALIZED),
+        ("pooler/dense/output", EQUALIZED),
+        ("*/query/kernel", Quantizer("weight", per_channel=True, equalized=True)),
     ],
 )
 def test_a_quantizer_that_cannot_be_is_an_input_error(calibrated, point, quantizer):
     model, _ = calibrated()
     with pytest.raises(InputError):
         quantize_aware(model, Scheme("wrong", ((point, quantizer),)))
+
+
+# === A channel that is far larger than the others
+
+
+def with_outlier(equalized):
+    """A convolution under "mixed" one of whose channels is 300 times the others."""
+    points = (
+        ("*/kernel", KERNEL),
+        ("*/output", EQUALIZED if equalized else ACTIVATION),
+    )
+    with quantizing(Scheme("outputs", points)):
+        layer = GroupedConv1D(18, groups=3, name="conv")
+        layer.build((None, None, 12))
+    rng = np.random.default_rng(0)
+    kernel = rng.standard_normal(layer.kernel.shape)
+    kernel[..., 7] *= 300
+    bias = rng.standard_normal(18)
+    bias[7] *= 300
+    layer.kernel.assign(kernel)
+    layer.bias.assign(bias)
+    x = values(4, 9, 12)
+    with observing("weight", "activation"):
+        layer(x)
+    weights = {"kernel": kernel, "bias": bias}
+    return layer, x, oracle.grouped_dense(x, weights, 3)
+
+
+@pytest.mark.parametrize("equalized", [True, False])
+def test_only_equalized_channels_leave_the_others_their_steps(equalized):
+    layer, x, expected = with_outlier(equalized)
+    error = np.sqrt(np.mean((to_numpy(layer(x)) - expected) ** 2, axis=(0, 1)))
+    share = error / expected.std(axis=(0, 1))  # (channels,)
+    others = np.arange(18) != 7
+    assert share[7] < 0.03
+    assert share[others].max() < 0.03 if equalized else share[others].min() > 0.3
+
+
+def test_an_equalized_channel_learns_as_any_other():
+    layer, x, _ = with_outlier(equalized=True)
+    for limit in layer.quantizers["output"].range_variables.values():
+        limit.assign(2 * limit)  # nothing is clipped
+    with tf.GradientTape() as tape:
+        y = layer(x, training=True)
+    kernel, bias = tape.gradient(y, [layer.kernel, layer.bias], np.ones(y.shape, "f"))
+    np.testing.assert_allclose(to_numpy(bias), 4 * 9, rtol=1e-6)
+    sums = x.sum(axis=(0, 1)).reshape(3, 4)  # (groups, in)
+    expected = np.repeat(sums.T, 6, axis=1)[None]  # (1, in, filters)
+    np.testing.assert_allclose(to_numpy(kernel), expected, rtol=0, atol=1e-4)
 
 
 # === tfmot in the process

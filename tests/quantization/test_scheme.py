@@ -17,6 +17,7 @@ KERNEL = Quantizer("weight", symmetric=True, per_channel=True)
 TABLE = Quantizer("weight", symmetric=True, per_channel=False)
 TANH = Quantizer("fixed", low=-1.0, high=127 / 128)
 ACTIVATION = Quantizer("activation", symmetric=False, per_channel=False)
+EQUALIZED = Quantizer("activation", equalized=True)
 SYMMETRIC = Quantizer("activation", symmetric=True, per_channel=False)
 PROBABILITY = Quantizer("fixed", low=0.0, high=0.99609375)
 MASK = Quantizer("fixed", low=-1020.0, high=0.0)
@@ -73,6 +74,7 @@ EVERY_CLASS = {
         **STATIC,
         "encoder_layer_0/attention/input": ACTIVATION,
         "encoder_layer_0/feed_forward/input": ACTIVATION,
+        **linear("encoder_layer_0/feed_forward/output/conv", EQUALIZED),
     },
     "int8": {
         **STATIC,
@@ -236,6 +238,7 @@ def test_the_fields_in_json():
                 "kind": "extended",
                 "symmetric": False,
                 "per_channel": False,
+                "equalized": False,
                 "low": 0.0,
                 "high": 0.0,
                 "of": "scores",
