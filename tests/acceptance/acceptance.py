@@ -52,8 +52,15 @@ FORMS = {
     "mixed": {},
     "int8": {},
 }
-# Of the sentences that a client must label as Keras does.
-LEAST = 0.995
+# Of the sentences that a client must label as Keras does. Where kernels round a value
+# to another side, one of two labels that are nearly as likely becomes the other; `int8`
+# is calibrated here and not trained.
+LEAST = {
+    **dict.fromkeys(("float32", GPU, "float16"), 0.995),
+    "dynamic_ptq": 0.98,
+    "mixed": 0.97,
+    "int8": 0.9,
+}
 
 
 @dataclass(frozen=True)
@@ -196,7 +203,7 @@ def compared(client, form, path, texts, labels, leads):
         if answer[0] != label
     ]
     same = 1 - len(different) / len(texts)
-    least = 1.0 if client.takes_ids and form in ("float32", GPU) else LEAST
+    least = 1.0 if client.takes_ids and form in ("float32", GPU) else LEAST[form]
     return {
         "client": client.name,
         "form": form,
@@ -248,7 +255,7 @@ def questions_answered(folder, sentences):
         "form": "float32",
         "sentences": len(questions),
         "same": float(same),
-        "passed": bool(same >= LEAST),
+        "passed": bool(same >= LEAST["float32"]),
         "answered": sum(span is not None for span in expected),
         "different": [
             {"text": question[0], "keras": b, "client": a}
