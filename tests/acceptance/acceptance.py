@@ -58,7 +58,7 @@ FORMS = {
 LEAST = {
     **dict.fromkeys(("float32", GPU, "float16"), 0.995),
     "dynamic_ptq": 0.98,
-    "mixed": 0.97,
+    "mixed": 0.98,
     "int8": 0.9,
 }
 
