@@ -17,7 +17,7 @@ class GroupedConv1D(QuantizationPoints, keras.layers.Layer):
     dense layer. Equal to `keras.layers.Conv1D(filters, 1, groups=groups)`, weights
     included, but computed as a batched matmul, which trains about four times faster
     on a CPU, and exported to TFLite as CONV_2D. Quantization points: `input`,
-    `kernel`, `output`.
+    `kernel`, `output`, whose channels can be equalized.
 
     Args:
         filters: Output channels.

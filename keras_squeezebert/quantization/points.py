@@ -57,7 +57,7 @@ class QuantizationPoints:
             weights: How many there are, where that is not in the kernel's shape.
 
         Raises:
-            InputError: A quantizer is none for its point.
+            InputError: A quantizer cannot be at its point.
         """
         channels = kernel_shape and kernel_shape[-1]
         if kernel_shape:

@@ -25,7 +25,7 @@ class Quantizer:
         symmetric: Whether zero is in the middle of the range, at code 0.
         per_channel: Whether each output channel has a range of its own.
         equalized: Whether the channels of a grouped convolution's output are rounded in
-            units of their largest weight, by which floats are multiplied afterwards.
+            units of their largest weight or bias, by which floats are multiplied after.
             One that is far larger than the others does not take their steps then.
         low: Lower end of a fixed range.
         high: Upper end of a fixed range.
