@@ -121,3 +121,20 @@ def differ(actual, expected, atol=1e-5):
         not np.allclose(actual[name], value, rtol=0, atol=atol)
         for name, value in expected.items()
     )
+
+
+def kernel_limits(weights, path, scheme):
+    """Of each channel of a kernel, the largest weight, as a scheme rounds it.
+
+    Args:
+        weights: Arrays of a model of `ONE_LAYER` by their paths.
+        path: The kernel's.
+        scheme: The name of the scheme.
+    """
+    limits = np.abs(weights[path]).reshape(-1, weights[path].shape[-1]).max(axis=0)
+    if "query" in path:  # 1/√d is part of it
+        limits = limits * np.float32((96 / 16) ** -0.5)
+    if scheme == "mixed" and "feed_forward/output" in path:  # it is equalized
+        bias = np.abs(weights[path.replace("kernel", "bias")])
+        limits = limits / np.maximum(limits, bias)
+    return limits

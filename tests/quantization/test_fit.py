@@ -3,7 +3,14 @@
 import keras
 import numpy as np
 import pytest
-from tiny import ONE_LAYER, WITHOUT_DROPOUT, make_inputs, make_model, to_numpy
+from tiny import (
+    ONE_LAYER,
+    WITHOUT_DROPOUT,
+    kernel_limits,
+    make_inputs,
+    make_model,
+    to_numpy,
+)
 
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.quantization.ranges import activation_ranges, quantizers
@@ -69,13 +76,9 @@ def test_the_ranges_of_weights_are_those_of_the_final_weights(trained, scheme):
     counts = {"mixed": 10, "int8": 14, "moving": 14, "dynamic": 8}
     assert len(weights) == counts[scheme]
     for path, layer in weights:
-        axes = tuple(range(values[path].ndim - 1))
-        axes = axes if layer.quantizer.per_channel else None
-        scale = np.float32((96 / 16) ** -0.5) if "query" in path else 1
-        limit = np.abs(values[path] * scale).max(axis=axes)
-        if scheme == "mixed" and "feed_forward/output" in path:
-            bias = values[path.replace("kernel", "bias")]
-            limit /= np.maximum(limit, np.abs(bias))  # those channels are equalized
+        limit = np.abs(values[path]).max()
+        if layer.quantizer.per_channel:
+            limit = kernel_limits(values, path, scheme)
         ends = [to_numpy(v) for v in layer.range_variables.values()]
         np.testing.assert_allclose(ends, [-limit, limit], rtol=1e-7, err_msg=path)
 

@@ -16,6 +16,7 @@ from tiny import (
     ARCHITECTURES,
     ONE_LAYER,
     WITHOUT_DROPOUT,
+    kernel_limits,
     make_inputs,
     make_model,
     run,
@@ -255,16 +256,11 @@ def test_dynamic_has_large_kernels_and_words_in_int8(exported, architecture):
 def expected_scales(model, min_size=0, scheme=None):
     """Of each channel of each kernel."""
     values = {variable.path: to_numpy(variable) for variable in model.weights}
-    scales = []
-    for path, kernel in values.items():
-        if path.endswith("/kernel") and kernel.size >= min_size:
-            factor = (96 / 16) ** -0.5 if "query" in path else 1.0
-            limits = np.abs(kernel).reshape(-1, kernel.shape[-1]).max(axis=0) * factor
-            if scheme == "mixed" and "feed_forward/output" in path:
-                bias = np.abs(values[path.replace("kernel", "bias")])
-                limits /= np.maximum(limits, bias)  # those channels are equalized
-            scales.append(limits / 127)
-    return scales
+    return [
+        kernel_limits(values, path, scheme) / 127
+        for path, kernel in values.items()
+        if path.endswith("/kernel") and kernel.size >= min_size
+    ]
 
 
 @EVERY_SCHEME

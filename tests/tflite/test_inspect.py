@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
-from tiny import to_numpy
+from tiny import kernel_limits, to_numpy
 
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.tflite import inspect_tflite, read_ops
@@ -199,13 +199,12 @@ def test_a_file_that_litert_cannot_run(tmp_path):
 def test_scales_are_those_of_the_weights(exported, quantization):
     model, path = exported(quantization=quantization)
     kernels = {kernel.name: kernel for kernel in inspect_tflite(path).kernels}
+    values = {variable.path: to_numpy(variable) for variable in model.weights}
     for variable in model.trainable_variables:
         if variable.name != "kernel" or np.prod(variable.shape) < 1024:
             continue
         kernel = kernels[variable.path.removesuffix("/kernel")]
-        values = np.abs(to_numpy(variable)).reshape(-1, variable.shape[-1])
-        factor = (96 / 16) ** -0.5 if "query" in variable.path else 1.0
-        scales = values.max(axis=0) * factor / 127
+        scales = kernel_limits(values, variable.path, quantization) / 127
         assert kernel.scales == len(scales)
         assert np.prod(kernel.shape) == np.prod(variable.shape)
         found = (kernel.min, kernel.median, kernel.max)
@@ -273,7 +272,8 @@ def test_int8_weights_are_a_quarter(exported):
         for quantization in ("float32", "mixed")
     ]
     for name in ("embeddings", "encoder layers", "pooler"):
-        assert parts[1][name] < 0.3 * parts[0][name]
+        # A little more: biases, and the units of equalized channels, have 32 bits.
+        assert parts[1][name] < 0.31 * parts[0][name]
 
 
 def test_every_head_has_its_part(exported):
