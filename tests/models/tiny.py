@@ -135,6 +135,12 @@ def kernel_limits(weights, path, scheme):
     if "query" in path:  # 1/√d is part of it
         limits = limits * np.float32((96 / 16) ** -0.5)
     if scheme == "mixed" and "feed_forward/output" in path:  # it is equalized
-        bias = np.abs(weights[path.replace("kernel", "bias")])
-        limits = limits / np.maximum(limits, bias)
+        bias = weights[path.replace("kernel", "bias")]
+        limits = limits / equalized_units(weights[path], bias)
     return limits
+
+
+def equalized_units(kernel, bias):
+    """The largest weight or bias of each channel, the unit of an equalized one."""
+    largest = np.abs(kernel).reshape(-1, kernel.shape[-1]).max(axis=0)
+    return np.maximum(largest, np.abs(bias))

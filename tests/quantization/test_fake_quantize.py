@@ -17,7 +17,7 @@ from numpy_int8 import (
     rounded_weight,
     scale_and_zero,
 )
-from tiny import ONE_LAYER, to_numpy
+from tiny import ONE_LAYER, equalized_units, to_numpy
 
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.layers import GroupedConv1D
@@ -389,10 +389,10 @@ def grouped_convolution(model, path):
 
 
 def units_of(path, kernel, bias):
-    """In what channels are rounded: where they are equalized, their largest weight."""
+    """In what channels of a convolution are rounded; all are 1 if none is equalized."""
     if path != "feed_forward/output/conv":
         return np.ones(bias.size)
-    return np.maximum(np.abs(kernel).max(axis=(0, 1)), np.abs(bias))
+    return equalized_units(kernel, bias)
 
 
 @pytest.mark.parametrize("path", CONVOLUTIONS)

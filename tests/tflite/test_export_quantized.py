@@ -279,7 +279,8 @@ def test_a_kernel_has_a_scale_for_each_channel(exported, scheme):
         for scales in ([kernel.scale for kernel in found], expected)
     )
     np.testing.assert_allclose(found, expected, rtol=1e-5)
-    assert len(np.unique(found)) > 600
+    # All channels that are equalized have the same, but where the bias is larger.
+    assert len(np.unique(found)) > (600 if scheme == "mixed" else 700)
 
 
 @EVERY_SCHEME

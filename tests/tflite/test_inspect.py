@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
-from tiny import kernel_limits, to_numpy
+from tiny import ONE_LAYER, kernel_limits, to_numpy
 
 from keras_squeezebert.errors import InputError
 from keras_squeezebert.tflite import inspect_tflite, read_ops
@@ -271,9 +271,10 @@ def test_int8_weights_are_a_quarter(exported):
         sizes(inspected(exported, quantization)[1])
         for quantization in ("float32", "mixed")
     ]
+    # The units of equalized channels, floats that the other file does not have.
+    parts[1]["encoder layers"] -= 4 * ONE_LAYER.hidden_size
     for name in ("embeddings", "encoder layers", "pooler"):
-        # A little more: biases, and the units of equalized channels, have 32 bits.
-        assert parts[1][name] < 0.31 * parts[0][name]
+        assert parts[1][name] < 0.3 * parts[0][name]
 
 
 def test_every_head_has_its_part(exported):
